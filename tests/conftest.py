@@ -1,0 +1,22 @@
+"""Shared by all tests: one thread for steadier small work, and batches to feed methods with."""
+
+import numpy as np
+import pytest
+import torch
+
+from undercoat.augment.batch import Batch
+from undercoat.functional.draws import Draws
+
+
+@pytest.fixture
+def make_batch():
+    """Build a batch of noise views: ``make_batch(step=0, size=8)``."""
+
+    def make(step: int = 0, size: int = 8, views: int = 2, pixels: int = 16) -> Batch:
+        generator = torch.Generator().manual_seed(step)
+        images = tuple(torch.rand(size, 3, pixels, pixels, generator=generator) for _ in range(views))
+        index = torch.arange(step * size, (step + 1) * size)
+        draws = Draws(seed=0, epoch=np.zeros(size, dtype=np.int64), index=index.numpy())
+        return Batch(images, index, draws, step)
+
+    return make
