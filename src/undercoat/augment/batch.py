@@ -1,0 +1,34 @@
+"""What one training step sees: views and how they came about."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from undercoat.functional.draws import Draws
+
+__all__ = ["Batch"]
+
+
+class Batch:
+    """Views of B images, handed to a method's ``forward``.
+
+    A plain class on purpose: wrappers for mixed precision and for several processes walk into tuples and
+    dataclasses to convert what they hold, and here everything is already in its place.
+
+    Attributes:
+        views: tuple of (B, C, H, W) tensors in 0..1.
+        index: (B,) int64, which image of the data set each row shows.
+        draws: random numbers that depend on (seed, epoch, image) only.
+        step: optimiser steps taken before this one.
+    """
+
+    __slots__ = ("draws", "index", "step", "views")
+
+    def __init__(self, views: tuple[Tensor, ...], index: Tensor, draws: Draws, step: int) -> None:
+        self.views = views
+        self.index = index
+        self.draws = draws
+        self.step = step
+
+    def __len__(self) -> int:
+        return len(self.index)

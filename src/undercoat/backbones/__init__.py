@@ -1,0 +1,84 @@
+"""Backbones by name: ``library/model``, such as ``timm/resnet18``; ``timm/`` may be left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from undercoat.backbones import timm_models
+from undercoat.backbones.backbone import Backbone
+from undercoat.backbones.trainable import TRAINABLE, norm_modules, set_mode, set_trainable
+from undercoat.errors import SpecError, did_you_mean
+
+__all__ = [
+    "BACKBONES",
+    "TRAINABLE",
+    "Backbone",
+    "build_backbone",
+    "canonical_name",
+    "norm_modules",
+    "set_mode",
+    "set_trainable",
+]
+
+#: library → function that builds ``model`` with ``channels`` inputs and gives (trunk, dim, mean, std)
+BACKBONES: dict[str, Callable[..., timm_models.Built]] = {"timm": timm_models.build}
+
+
+def canonical_name(name: str) -> str:
+    """Spell a backbone's name in full: ``resnet18`` → ``timm/resnet18``.
+
+    Raises:
+        SpecError: when the library before the slash is not one we know.
+    """
+    library, slash, _ = name.partition("/")
+    if not slash:
+        return f"timm/{name}"
+    if library not in BACKBONES:
+        hint = did_you_mean(library, BACKBONES)
+        raise SpecError(f"{library!r} is no backbone library{hint} (undercoat list backbones)")
+    return name
+
+
+def build_backbone(
+    name: str,
+    *,
+    channels: int = 3,
+    arguments: dict[str, Any] | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    seed: int = 0,
+) -> Backbone:
+    """Build a randomly initialised backbone; the same seed gives the same weights.
+
+    Args:
+        name: ``library/model``.
+        channels: input channels of the trunk.
+        arguments: passed on to the library's constructor.
+        mean: per channel in 0..1; by default what the library states for the model.
+        std: likewise.
+        seed: of the random weights; the global generators are left as they were.
+
+    Raises:
+        SpecError: unknown library, model or argument.
+
+    Example:
+        >>> backbone = build_backbone("timm/resnet18", seed=1)
+        >>> backbone.dim
+        512
+    """
+    full = canonical_name(name)
+    library, _, model = full.partition("/")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        built = BACKBONES[library](model, channels=channels, arguments=arguments or {})
+    return Backbone(
+        built.trunk,
+        name=full,
+        dim=built.dim,
+        channels=channels,
+        mean=built.mean if mean is None else mean,
+        std=built.std if std is None else std,
+    )

@@ -1,0 +1,123 @@
+"""Momentum contrast, version 2 (Chen, Fan, Girshick & He 2020), after He et al. 2020."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from undercoat.backbones import Backbone
+from undercoat.backbones.grouped_norm import GroupedBatchNorm
+from undercoat.functional.contrastive import info_nce
+from undercoat.functional.draws import permutation
+from undercoat.methods.method import Auto, Batch, Facts, Method
+from undercoat.methods.parts import Queue, ema_update, frozen_copy, mlp
+from undercoat.runtime import gather_rows, rank, world_size
+
+__all__ = ["MoCoV2"]
+
+
+class MoCoV2(Method):
+    """Momentum contrast: every query must recognise its own key among queued ones.
+
+    Keys come from a slowly moving target encoder; negatives are the last ``queue_size`` keys, so their number
+    does not depend on the batch. Keys pass the target encoder in a shuffled order, over processes or over groups
+    of one process's batch, so that batch statistics do not give the pair away.
+
+    Args:
+        backbone: carries the gradient.
+        dim: P, size of the embedding.
+        queue_size: K; auto: half the data set, so that it stays shorter than the data.
+        temperature: τ of info-NCE.
+        ema_momentum: m of the target encoder; auto: a memory of about a tenth of the budget.
+        norm_groups: parts that batch statistics are taken over on each process; auto: groups of 64 on one
+            process, as in the HPT runs (4 × 64).
+        own_negatives: let an image's earlier keys stand among its own negatives, as the published code does.
+        seed: of the head and the first queue rows.
+
+    Reference: He et al. 2020, eq. 1–2 and algorithm 1.
+    """
+
+    paper: ClassVar[str] = "Chen, Fan, Girshick & He 2020, arXiv 2003.04297"
+    PAPER: ClassVar[dict[str, Any]] = {
+        "dim": 128,
+        "queue_size": 65536,
+        "temperature": 0.2,
+        "ema_momentum": 0.999,
+        "own_negatives": True,
+    }
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        *,
+        dim: int = 128,
+        queue_size: int | None = None,
+        temperature: float = 0.2,
+        ema_momentum: float | None = None,
+        norm_groups: int | None = None,
+        own_negatives: bool = False,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(backbone)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.projector = mlp(backbone.dim, backbone.dim, dim)
+        self.target = frozen_copy(nn.Sequential(backbone, self.projector))
+        self.queue = Queue(4096 if queue_size is None else queue_size, dim, seed=seed)
+        self.temperature = temperature
+        self.ema_momentum = 0.999 if ema_momentum is None else ema_momentum
+        self.norm_groups = 1 if norm_groups is None else norm_groups
+        self.own_negatives = own_negatives
+        self.seed = seed
+
+    @classmethod
+    def auto(cls, facts: Facts) -> dict[str, Auto]:
+        """Fit queue, target encoder and groups to the data, batch and budget."""
+        queue = max(1, min(65536, facts.images // 2))
+        memory = max(facts.steps / 10, 1.0)
+        momentum = round(min(0.999, max(0.9, 1 - 1 / memory)), 4)
+        groups = max(2, facts.batch // 64) if facts.batch_norm and facts.batch >= 8 else 1
+        return {
+            "queue_size": Auto(queue, f"half of {facts.images:,} images, at most 65,536"),
+            "ema_momentum": Auto(momentum, f"remembers about a tenth of {facts.steps:,} steps, within 0.9 … 0.999"),
+            "norm_groups": Auto(
+                groups,
+                "batch statistics over groups of about 64 so that they do not give the pair away"
+                if groups > 1
+                else "no batch statistics to shuffle",
+            ),
+        }
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Contrast the first view (query) with the second (key)."""
+        query, key = batch.views
+        grouped = GroupedBatchNorm(self.norm_groups) if self._groups_apply(len(query)) else nullcontext()
+        with grouped:
+            q = normalize(self.projector(self.backbone(query)).float(), dim=1)
+            with torch.no_grad():
+                k = normalize(self._shuffled_keys(key, batch.step).float(), dim=1)
+        excluded = None if self.own_negatives else self.queue.shows(batch.index)
+        loss = info_nce(q, k, self.queue.rows.clone(), temperature=self.temperature, excluded=excluded)
+        self.queue.push(gather_rows(k), gather_rows(batch.index))
+        return {"loss": loss, "embeddings": torch.stack([q.detach(), k])}
+
+    def after_step(self, progress: float) -> None:
+        """Move the target encoder."""
+        ema_update(self.target, nn.Sequential(self.backbone, self.projector), self.ema_momentum)
+
+    def _groups_apply(self, rows: int) -> bool:
+        return self.norm_groups > 1 and world_size() == 1 and rows % self.norm_groups == 0
+
+    def _shuffled_keys(self, images: Tensor, step: int) -> Tensor:
+        """Encode keys in an order that is shuffled over all processes (He et al. 2020, section 3.3)."""
+        everyone = gather_rows(images)
+        order = permutation(len(everyone), seed=self.seed, epoch=step, purpose="shuffle keys")
+        mine = np.array_split(order, world_size())[rank()]
+        keys = gather_rows(self.target(everyone[torch.as_tensor(mine, device=images.device)]))
+        back = torch.as_tensor(np.argsort(order), device=images.device)
+        return keys[back][rank() * len(images) : (rank() + 1) * len(images)]

@@ -1,0 +1,67 @@
+import math
+
+import pytest
+import torch
+from networks import tiny_backbone
+from torch.nn.functional import normalize
+
+from undercoat.functional.contrastive import info_nce
+from undercoat.methods import Facts, MoCoV2, method_class
+
+
+def test_first_loss_is_info_nce_against_the_first_queue(make_batch):
+    backbone = tiny_backbone()
+    method = MoCoV2(backbone, queue_size=32, dim=8)
+    queue = method.queue.rows.clone()
+    batch = make_batch()
+    q = normalize(method.projector(backbone(batch.views[0])), dim=1)
+    k = normalize(method.projector(backbone(batch.views[1])), dim=1)  # the target starts as a copy
+    expected = info_nce(q, k, queue, temperature=0.2)
+    assert method(batch)["loss"].item() == pytest.approx(expected.item(), abs=1e-5)
+
+
+def test_keys_enter_the_queue_in_the_order_of_their_images(make_batch):
+    method = MoCoV2(tiny_backbone(), queue_size=8, dim=8)
+    batch = make_batch(size=8)
+    with torch.no_grad():
+        keys = normalize(method.target(batch.views[1]), dim=1)
+    method(batch)
+    assert method.queue.index.tolist() == batch.index.tolist()
+    assert torch.allclose(method.queue.rows, keys, atol=1e-5)
+
+
+def test_an_image_is_never_its_own_negative(make_batch):
+    method = MoCoV2(tiny_backbone(), queue_size=8, dim=8)
+    asked = MoCoV2(tiny_backbone(), queue_size=8, dim=8, own_negatives=True)
+    for net in (method, asked):
+        net(make_batch())
+    # the queue now holds nothing but this batch's keys, so each query has seven negatives, or eight when asked
+    same = torch.ones(8, 3, 16, 16)
+    batch = make_batch()
+    batch.views = (same, same)
+    for net in (method, asked):
+        net.queue.rows.copy_(normalize(net.target(same), dim=1))
+    assert method(batch)["loss"].item() == pytest.approx(math.log(8), abs=1e-4)
+    assert asked(batch)["loss"].item() == pytest.approx(math.log(9), abs=1e-4)
+
+
+def test_groups_normalise_keys_apart_and_change_nothing_without_batch_norm(make_batch):
+    plain = [MoCoV2(tiny_backbone(norm=False), queue_size=8, dim=8, norm_groups=g)(make_batch())["loss"] for g in (1, 2)]
+    assert plain[0].item() == pytest.approx(plain[1].item(), abs=1e-6)
+    normed = [MoCoV2(tiny_backbone(norm=True), queue_size=8, dim=8, norm_groups=g)(make_batch())["loss"] for g in (1, 2)]
+    assert abs(normed[0].item() - normed[1].item()) > 1e-6
+
+
+@pytest.mark.parametrize("images", [3, 100, 1525, 10**7])
+def test_auto_queue_is_shorter_than_the_data(images):
+    facts = Facts(images=images, batch=min(128, images), steps=150, initialised=True, batch_norm=True)
+    auto = MoCoV2.auto(facts)
+    assert 1 <= auto["queue_size"].value < images
+    assert auto["queue_size"].value <= 65536
+    assert 0.9 <= auto["ema_momentum"].value <= 0.999
+    assert all(value.reason for value in auto.values())
+
+
+def test_paper_values_are_arguments_of_the_method():
+    method = method_class("moco_v2")(tiny_backbone(), **{**MoCoV2.PAPER, "queue_size": 64})
+    assert (method.temperature, method.ema_momentum) == (0.2, 0.999)
