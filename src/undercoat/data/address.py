@@ -1,0 +1,112 @@
+"""What a person writes after ``--data``: a reader, a source and a few options, taken apart and checked."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+
+from undercoat.errors import SpecError, did_you_mean
+
+__all__ = ["SPLIT_NAMES", "Address", "parse_address"]
+
+SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
+OPTIONS = ("split", "low", "high")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Address:
+    """A data spec, taken apart.
+
+    Attributes:
+        text: the spec as it was written.
+        reader: a name in ``READERS``, or "" when the source itself tells.
+        source: a path, or a sample's name.
+        splits: which splits to keep; empty for all.
+        low: raw value that becomes 0.0, when given.
+        high: raw value that becomes 1.0, when given.
+    """
+
+    text: str
+    reader: str
+    source: str
+    splits: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+
+
+def parse_address(spec: str, readers: tuple[str, ...]) -> Address:
+    """Take a data spec apart: ``[reader:]source[?split=train,val][&low=0][&high=4095]``.
+
+    A path that exists is always taken as it stands, whatever characters it has.
+
+    Raises:
+        SpecError: for an unknown reader, option or split.
+
+    Example:
+        >>> address = parse_address("sample:noto?split=train", ("sample", "folder"))
+        >>> address.reader, address.source, address.splits
+        ('sample', 'noto', ('train',))
+    """
+    text = os.fspath(spec)
+    source, options = text, ""
+    if "?" in text and not os.path.exists(text):
+        source, options = text.rsplit("?", 1)
+    reader = ""
+    prefix = re.match(r"([A-Za-z][A-Za-z0-9_-]+):(?!//)", source)  # one letter is a Windows drive
+    if prefix and not os.path.exists(source):
+        reader, source = prefix.group(1), source[prefix.end() :]
+        if reader not in readers:
+            near = did_you_mean(reader, readers) or f"; readers are {', '.join(sorted(readers))}"
+            raise SpecError(f"'{reader}' is no data reader{near}")
+    if not source:
+        raise SpecError(f"'{text}' names no data; write a folder, a file or sample:NAME")
+    given = _options(options, text)
+    return Address(
+        text=text,
+        reader=reader,
+        source=source,
+        splits=_splits(given.get("split", ""), text),
+        low=_number(given, "low", text),
+        high=_number(given, "high", text),
+    )
+
+
+def _options(options: str, text: str) -> dict[str, str]:
+    given = {}
+    for part in filter(None, options.split("&")):
+        key, found, value = part.partition("=")
+        if key not in OPTIONS:
+            near = did_you_mean(key, OPTIONS) or f"; options are {', '.join(OPTIONS)}"
+            raise SpecError(f"'{key}' in '{text}' is no option of a data spec{near}")
+        if not found or not value:
+            raise SpecError(f"option '{key}' in '{text}' has no value; write {key}=…")
+        given[key] = value
+    return given
+
+
+def _splits(value: str, text: str) -> tuple[str, ...]:
+    names = []
+    for name in filter(None, (part.strip().lower() for part in value.split(","))):
+        if name not in SPLIT_NAMES:
+            near = did_you_mean(name, SPLIT_NAMES) or "; splits are train, val and test"
+            raise SpecError(f"'{name}' in '{text}' is no split{near}")
+        names.append(SPLIT_NAMES[name])
+    return tuple(dict.fromkeys(names))
+
+
+def _number(given: dict[str, str], key: str, text: str) -> float | None:
+    if key not in given:
+        return None
+    try:
+        return float(given[key])
+    except ValueError:
+        raise SpecError(f"'{given[key]}' in '{text}' is no number; write for example {key}=4095") from None

@@ -1,0 +1,204 @@
+"""``open_data``: from a data spec to canvases, and ``list_data``: only what is there."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from difflib import get_close_matches
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+
+from undercoat.data.address import Address, parse_address
+from undercoat.data.building import Built
+from undercoat.data.cache import DEFAULT_CACHE, cached
+from undercoat.data.canvases import Canvases
+from undercoat.data.layout import is_image_name
+from undercoat.data.listing import Listing
+from undercoat.data.names import Names
+from undercoat.data.readers.archive import read_archive
+from undercoat.data.readers.arrays import read_arrays
+from undercoat.data.readers.folder import read_folder
+from undercoat.data.readers.idx import holds_idx, is_idx_name, read_idx
+from undercoat.data.readers.sample import read_sample
+from undercoat.data.readers.table import read_table
+from undercoat.data.storing import StoredFacts
+from undercoat.errors import DataError, SpecError
+
+__all__ = ["READERS", "list_data", "open_data"]
+
+READERS: dict[str, Callable[[str], Listing]] = {
+    "folder": read_folder,
+    "csv": read_table,
+    "idx": read_idx,
+    "arrays": read_arrays,
+    "zip": read_archive,
+    "sample": read_sample,
+}
+_MOST_NAMED = 3
+
+
+def list_data(spec: str | Path) -> Listing:
+    """List what a data spec holds, without decoding anything.
+
+    Raises:
+        SpecError: for an unknown reader, option or sample.
+        DataError: for a source that is missing, empty or malformed.
+
+    Example:
+        >>> len(list_data("sample:digits"))
+        1797
+    """
+    return _listing(parse_address(os.fspath(spec), tuple(READERS)))
+
+
+def open_data(
+    spec: str | Path,
+    *,
+    size_px: int | None = None,
+    cache: Path | str | None = None,
+    strict: bool = False,
+    progress: bool = True,
+) -> Canvases:
+    """Open a data set as canvases, decoding it once into the cache when it is new.
+
+    Args:
+        spec: a folder, ``.csv``, IDX file, ``.npy``, ``.npz``, ``.zip`` or ``sample:NAME``; ``?split=train``
+            (or ``train,val``) keeps those splits, ``?low=0&high=4095`` sets the raw values of 0 and 1.
+        size_px: side of the square canvases; None takes the suggestion for these images.
+        cache: folder of the canvas cache; None is ``.undercoat-cache`` in the current folder.
+        strict: refuse a set of which any file cannot be used, instead of listing it in ``skipped``.
+        progress: show a bar while decoding, when there is a terminal.
+
+    Raises:
+        SpecError: for an unknown reader, option, sample or split.
+        DataError: for data that is missing, empty or unreadable, and for a full disk.
+
+    Example:
+        >>> import tempfile
+        >>> digits = open_data("sample:digits", cache=tempfile.mkdtemp())
+        >>> len(digits), digits.size_px, digits.channels
+        (1797, 32, 1)
+    """
+    if size_px is not None and not 8 <= size_px <= 2048:
+        raise SpecError(f"a canvas of {size_px} pixels is out of range; give a size from 8 to 2048")
+    address = parse_address(os.fspath(spec), tuple(READERS))
+    listing = _listing(address)
+    if strict:
+        _refuse(listing.name, listing.skipped, len(listing) + len(listing.skipped))
+    folder = Path(cache) if cache is not None else DEFAULT_CACHE
+    built = cached(listing, folder, size_px, progress)
+    canvases = _ranged(_assembled(listing, built, folder / built.digest), address)
+    if strict:
+        _refuse(listing.name, canvases.skipped, len(listing))
+    return _selected(canvases, address)
+
+
+def _listing(address: Address) -> Listing:
+    reader = address.reader or _reader_of(address)
+    return replace(READERS[reader](address.source), name=address.text)
+
+
+def _reader_of(address: Address) -> str:
+    path = Path(address.source)
+    if not path.exists():
+        raise DataError(f"'{address.source}' does not exist{_near(path)}")
+    name = path.name.lower()
+    if path.is_dir():
+        return "idx" if holds_idx(path) else "folder"
+    if is_idx_name(name):
+        return "idx"
+    for reader, suffixes in (("csv", ".csv"), ("arrays", (".npy", ".npz")), ("zip", ".zip")):
+        if name.endswith(suffixes):
+            return reader
+    if is_image_name(name):
+        return "folder"
+    raise DataError(
+        f"'{address.source}' is no kind of file that is read here; give a folder, a .csv, .npy, .npz, .zip "
+        "or IDX file, or sample:NAME"
+    )
+
+
+def _near(path: Path) -> str:
+    from undercoat.samples import SAMPLES
+
+    if path.parent.is_dir():
+        near = get_close_matches(path.name, os.listdir(path.parent), n=1, cutoff=0.5)
+        if near:
+            return f"; did you mean '{path.parent / near[0]}'?"
+    sample = get_close_matches(path.name, list(SAMPLES), n=1, cutoff=0.6)
+    return f"; did you mean 'sample:{sample[0]}'?" if sample else "; give a folder, a file or sample:NAME"
+
+
+def _refuse(name: str, skipped: tuple[tuple[str, str], ...], total: int) -> None:
+    if not skipped:
+        return
+    named = ", ".join(f"{key}: {reason}" for key, reason in skipped[:_MOST_NAMED])
+    more = f" and {len(skipped) - _MOST_NAMED} more" if len(skipped) > _MOST_NAMED else ""
+    raise DataError(
+        f"{len(skipped)} of {total} files in '{name}' cannot be used ({named}{more}); "
+        "repair or remove them, or leave out --strict to go on without them"
+    )
+
+
+def _assembled(listing: Listing, built: Built, folder: Path) -> Canvases:
+    facts = StoredFacts.load(folder)
+    kept = np.delete(np.arange(len(listing)), list(built.broken))
+    broken = tuple((listing.keys[position], reason) for position, reason in sorted(built.broken.items()))
+    scale = facts.high - facts.low
+    return Canvases(
+        name=listing.name,
+        digest=facts.digest,
+        images=np.load(folder / "images.npy", mmap_mode="r"),
+        low=facts.low,
+        high=facts.high,
+        mean=tuple((value - facts.low) / scale for value in facts.raw_mean),
+        std=tuple(value / scale for value in facts.raw_std),
+        aspect=np.load(folder / "aspect.npy", mmap_mode="r"),
+        keys=Names.load(folder),
+        classes=listing.classes,
+        labels=None if listing.labels is None else listing.labels[kept],
+        splits=listing.splits[kept],
+        groups=listing.groups[kept],
+        rows=np.arange(len(kept)),
+        skipped=tuple(sorted(listing.skipped + broken)),
+        folder=folder,
+        notes=listing.notes,
+    )
+
+
+def _ranged(canvases: Canvases, address: Address) -> Canvases:
+    """Map other raw values to 0 and 1 when the spec asks for it."""
+    if address.low is None and address.high is None:
+        return canvases
+    low = canvases.low if address.low is None else address.low
+    high = canvases.high if address.high is None else address.high
+    if high <= low:
+        raise SpecError(f"'{address.text}' maps {low:g}..{high:g} to 0..1; high has to be above low")
+    old, new = canvases.high - canvases.low, high - low
+    text = f"{canvases.digest} {low!r} {high!r}".encode()
+    return replace(
+        canvases,
+        digest=blake2b(text, digest_size=12).hexdigest(),
+        low=low,
+        high=high,
+        mean=tuple((value * old + canvases.low - low) / new for value in canvases.mean),
+        std=tuple(value * old / new for value in canvases.std),
+    )
+
+
+def _selected(canvases: Canvases, address: Address) -> Canvases:
+    if not address.splits:
+        return canvases
+    counts = Counter(canvases.splits.tolist())
+    for name in address.splits:
+        if not counts[name]:
+            there = ", ".join(f"{key} ({count:,})" for key, count in sorted(counts.items()) if key)
+            raise DataError(
+                f"'{address.source}' has no split '{name}'; it has "
+                f"{there or 'none (make folders train/ and test/, or a CSV with a split column)'}"
+            )
+    return canvases.in_split(*address.splits)
