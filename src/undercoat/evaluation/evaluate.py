@@ -1,0 +1,124 @@
+"""Measure a frozen backbone: features once, every readout fitted on train, test read once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from undercoat.backbones.backbone import Backbone
+from undercoat.data.canvases import Canvases
+from undercoat.errors import SpecError, did_you_mean
+from undercoat.evaluation.evaluation import Evaluation
+from undercoat.evaluation.features import extract
+from undercoat.evaluation.measures import Measurement, Predictions, measure_named
+from undercoat.evaluation.preparation import Prepared, prepare
+from undercoat.evaluation.protocol import Protocol
+from undercoat.records import Record
+from undercoat.spec import canonical
+
+__all__ = ["evaluate", "row_of"]
+
+
+def evaluate(
+    backbone: Backbone,
+    train: Canvases,
+    test: Canvases,
+    protocol: Protocol,
+    *,
+    stage: str = "",
+    cache: Path | None = None,
+    device: torch.device | str = "cpu",
+    autocast_dtype: torch.dtype | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> Evaluation:
+    """Measure a frozen backbone on test images, with labels of train images.
+
+    Args:
+        backbone: left exactly as it was.
+        train: labelled images to fit readouts on; unlabelled ones are left out.
+        test: labelled images that are read once.
+        protocol: readouts, measures, view and seed.
+        stage: digest of the stage whose weights these are; needed for the cache.
+        cache: folder for features.
+        device: where backbone and readouts run.
+        autocast_dtype: precision of the backbone; None = full.
+        provenance: what is known of the backbone, as fields of :class:`~undercoat.records.Record`
+            (``study``, ``arm``, ``chain``, ``seed``, …).
+
+    Returns:
+        Rows, one for each readout and measure, and the scores behind them.
+
+    Raises:
+        DataError: no labels, no test images, a single class, or a class of which none can be held out.
+        RunError: when features are not finite, or reading them changed the backbone.
+    """
+    known = _known(backbone, stage, provenance or {})
+    prepared = prepare(train, test, protocol)
+    reading: dict[str, Any] = {
+        "view": protocol.view,
+        "device": device,
+        "autocast_dtype": autocast_dtype,
+        "cache": cache,
+        "stage": stage,
+    }
+    lesson = prepared.lesson(extract(backbone, prepared.train, **reading))
+    test_features = extract(backbone, prepared.test, **reading)
+    truth = np.asarray(prepared.test.labels)
+    rows: list[Record] = []
+    notes = list(prepared.notes)
+    predictions: dict[str, Predictions] = {}
+    for name, readout in protocol.built_readouts().items():
+        started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
+        fitted = readout.fit(lesson, seed=protocol.seed, device=str(device))
+        found = Predictions(scores=fitted(test_features), labels=truth, classes=lesson.classes)
+        predictions[name] = found
+        notes += fitted.notes
+        for metric in protocol.measure_names(prepared.test):
+            measured = measure_named(metric)(found, seed=protocol.seed)
+            notes += [note for note in measured.notes if note not in notes]
+            about = known | {"device": str(device), "started": started, "readout": name, "metric": metric}
+            about |= {"readout_args": canonical(fitted.chosen), "labels": len(prepared.train)}
+            about |= {"seconds": round(time.perf_counter() - clock, 3)}
+            rows.append(row_of(measured, prepared, protocol, about))
+    return Evaluation(
+        rows=tuple(rows), keys=np.asarray(prepared.test.keys), predictions=predictions, notes=tuple(notes)
+    )
+
+
+def row_of(measured: Measurement, prepared: Prepared, protocol: Protocol, about: Mapping[str, Any]) -> Record:
+    """Write one measurement as a row of the results table.
+
+    Args:
+        measured: the number.
+        prepared: the images.
+        protocol: the settings.
+        about: the remaining fields of :class:`~undercoat.records.Record`, ``metric`` among them.
+    """
+    own = {
+        "eval": prepared.eval,
+        "eval_data": protocol.data,
+        "split": "test",
+        "value": measured.value,
+        "n": len(prepared.test),
+        "ci_low": measured.low,
+        "ci_high": measured.high,
+        "interval": measured.interval,
+        "torch": torch.__version__,
+    }
+    return Record(**(dict(about) | own))
+
+
+def _known(backbone: Backbone, stage: str, provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known of the backbone before it is measured."""
+    names = [field.name for field in fields(Record)]
+    for name in provenance:
+        if name not in names:
+            raise SpecError(f"a record has no field {name!r}{did_you_mean(name, names)}; see undercoat.records.Record")
+    return {"backbone": backbone.name, "stage": stage} | dict(provenance)

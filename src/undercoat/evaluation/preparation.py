@@ -1,0 +1,68 @@
+"""Everything about labels and splits that must be right before a backbone is run at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from undercoat.data.canvases import Canvases
+from undercoat.evaluation.labels import check_classes, labelled, limited, unseen
+from undercoat.evaluation.protocol import Protocol
+from undercoat.evaluation.readouts import LabelledFeatures
+from undercoat.evaluation.splitting import held_out
+
+__all__ = ["Prepared", "prepare"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """Labelled images of both parts, checked against each other.
+
+    Attributes:
+        train: images whose labels may be used.
+        test: images that are measured.
+        held_out: (N,) booleans, the part of train for choosing settings; None when no readout chooses.
+        eval: digest of everything the numbers depend on but the backbone.
+        notes: sentences that a reader of the numbers should know.
+    """
+
+    train: Canvases
+    test: Canvases
+    held_out: NDArray[np.bool_] | None
+    eval: str
+    notes: tuple[str, ...]
+
+    def lesson(self, features: NDArray[np.float32]) -> LabelledFeatures:
+        """Put features (N, D) of the train images beside their labels."""
+        return LabelledFeatures(
+            features=features,
+            labels=np.asarray(self.train.labels),
+            classes=self.train.classes,
+            held_out=self.held_out,
+        )
+
+
+def prepare(train: Canvases, test: Canvases, protocol: Protocol) -> Prepared:
+    """Choose the images that a protocol uses, before anything expensive happens.
+
+    Raises:
+        DataError: no labels, no test images, a single class, or a class of which none can be held out.
+    """
+    chooses = any(readout.chooses for readout in protocol.built_readouts().values())
+    train, test = labelled(train, "train"), labelled(test, "test")
+    notes: tuple[str, ...] = ()
+    limit = protocol.labels_limit
+    if limit is not None:
+        if limit > len(train):
+            notes = (f"labels_limit is {limit}, but train has {len(train)} labels: all are used",)
+        train = train.take(limited(train, limit, seed=protocol.seed))
+    check_classes(train, test, chooses=chooses)
+    return Prepared(
+        train=train,
+        test=test,
+        held_out=held_out(train, protocol.held_out_fraction, seed=protocol.seed) if chooses else None,
+        eval=protocol.eval_digest(train, test),
+        notes=notes + unseen(train, test),
+    )

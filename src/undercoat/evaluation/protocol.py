@@ -1,0 +1,95 @@
+"""A protocol: which images, which readouts, and how the choice and the test are kept apart."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from undercoat.data.canvases import Canvases
+from undercoat.errors import SpecError
+from undercoat.evaluation.features import EvaluationView
+from undercoat.evaluation.measures import measure_named
+from undercoat.evaluation.readouts import Readout, build_readout
+from undercoat.spec import Spec, digest
+
+__all__ = ["Protocol"]
+
+
+class Protocol(Spec):
+    """What is measured, and on what; the same protocol for all arms makes their numbers comparable.
+
+    Attributes:
+        data: labelled data, as a data spec.
+        size_px: side of the view the backbone is shown.
+        crop_fraction: share of the shorter side that is kept, in (0, 1].
+        readouts: name → arguments.
+        measures: names; empty = accuracy, or AUROC when an image can have several labels.
+        held_out_fraction: share of train kept aside for choosing settings, in (0, 1); not used when the data
+            names validation images.
+        test_fraction: share of the data used as test when it names no test images, in (0, 1).
+        seed: of splits, of the order of images in a probe and of bootstraps; not the training seed.
+        labels_limit: how many labels of train may be used; None = all.
+
+    Example:
+        >>> Protocol.of({"data": "sample:noto", "size_px": 64}, where="protocol").readouts
+        {'knn': {}, 'linear': {}}
+    """
+
+    data: str
+    size_px: int = Field(gt=0)
+    crop_fraction: float = Field(default=1.0, gt=0, le=1)
+    readouts: dict[str, dict[str, Any]] = Field(default={"knn": {}, "linear": {}}, min_length=1)
+    measures: tuple[str, ...] = ()
+    held_out_fraction: float = Field(default=0.2, gt=0, lt=1)
+    test_fraction: float = Field(default=0.2, gt=0, lt=1)
+    seed: int = 0
+    labels_limit: int | None = Field(default=None, ge=2)
+
+    @field_validator("readouts")
+    @classmethod
+    def _known_readouts(cls, readouts: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        for name, arguments in readouts.items():
+            build_readout(name, arguments)
+        return readouts
+
+    @field_validator("measures")
+    @classmethod
+    def _known_measures(cls, measures: tuple[str, ...]) -> tuple[str, ...]:
+        for name in measures:
+            measure_named(name)
+        return measures
+
+    @property
+    def view(self) -> EvaluationView:
+        """How images are shown."""
+        return EvaluationView(size_px=self.size_px, crop_fraction=self.crop_fraction)
+
+    def built_readouts(self) -> dict[str, Readout]:
+        """Build the readouts, in the order they are named."""
+        return {name: build_readout(name, arguments) for name, arguments in self.readouts.items()}
+
+    def measure_names(self, data: Canvases) -> tuple[str, ...]:
+        """Resolve which measures are taken on this data."""
+        return self.measures or (("auroc",) if data.multi_label else ("accuracy",))
+
+    def eval_digest(self, train: Canvases, test: Canvases) -> str:
+        """Hash everything but the backbone that the numbers depend on: settings, images and labels.
+
+        Defaults are written out before hashing, so that a changed default is a different evaluation.
+        """
+        settings = self.model_dump(mode="json")
+        settings["readouts"] = {name: asdict(built) for name, built in self.built_readouts().items()}  # type: ignore[call-overload]
+        settings["measures"] = list(self.measure_names(test))
+        return digest({"protocol": settings, "train": _content(train), "test": _content(test)})
+
+
+def _content(canvases: Canvases) -> list[str]:
+    if canvases.labels is None:
+        raise SpecError(f"{canvases.name!r} has no labels, so it cannot be evaluated on; give labelled data")
+    arrays = (canvases.rows, np.asarray(canvases.labels))
+    hashes = [blake2b(array.astype(np.int64).tobytes(), digest_size=8).hexdigest() for array in arrays]
+    return [canvases.digest, *hashes, *canvases.classes]
