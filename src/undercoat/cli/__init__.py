@@ -1,0 +1,68 @@
+"""The command line: sub-commands made from the signatures of the public functions.
+
+Bad input ends in one sentence and exit status 2; a run stopped by Ctrl-C ends with 130 after saving.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status.
+
+    Example:
+        >>> main(["list", "methods"])  # doctest: +ELLIPSIS
+        moco_v2 ...
+        0
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    given = [argument for argument in given if argument != "--debug"]
+    try:
+        return _run(given)
+    except Exception as error:
+        if debug:
+            raise
+        return _fail(error)
+    except KeyboardInterrupt:
+        print("undercoat: stopped", file=sys.stderr)
+        return 130
+
+
+def _run(given: list[str]) -> int:
+    from undercoat.cli.parser import COMMANDS, command_of, overview, parse
+
+    if given in ([], ["--help"], ["-h"]):
+        print(overview())
+        return 0
+    if given == ["--version"]:
+        from undercoat import __version__
+
+        print(f"undercoat {__version__}")
+        return 0
+    name, rest = command_of(given)
+    function, printer = COMMANDS[name].load()
+    return printer(function(**parse(function, name, rest)))
+
+
+def _fail(error: Exception) -> int:
+    from undercoat.errors import UndercoatError
+
+    if isinstance(error, BrokenPipeError):  # the reader of our output (head, less) has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    if isinstance(error, UndercoatError):
+        print(f"undercoat: {error}", file=sys.stderr)
+        return 130 if type(error).__name__ == "Interrupted" else 2
+    if isinstance(error, PermissionError):
+        print(f"undercoat: {error.filename!r} cannot be opened: permission denied; check who owns it", file=sys.stderr)
+        return 2
+    print(
+        f"undercoat: {type(error).__name__}: {error} (this is a fault of ours; --debug shows where)", file=sys.stderr
+    )
+    return 1

@@ -1,0 +1,165 @@
+"""Commands that ask rather than do, and the command-line forms of what Python does with objects."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+from rich.table import Table
+
+__all__ = ["collect_records", "data_inspect", "list_known", "study_plan", "study_run", "study_status"]
+
+
+def data_inspect(spec: str, *, json: bool = False, cache: Path | None = None) -> str:
+    """Say what is in a data set before anything is trained on it.
+
+    Args:
+        spec: a folder, CSV, IDX or NumPy file, or ``sample:NAME``.
+        json: for machines.
+        cache: where decoded images are kept (default: ``.undercoat-cache``).
+    """
+    from undercoat.data.inspection import inspect
+
+    found = inspect(spec, cache=cache)
+    return found.to_json() if json else found.text()
+
+
+def study_plan(recipe: Path, *, out: Path | None = None, device: str = "auto", measure: bool = True) -> None:
+    """Print the graph of a recipe, how much is left to do, and the time from steps measured here.
+
+    Args:
+        recipe: YAML file.
+        out: the study's folder (default: ``runs/NAME``).
+        device: to measure on.
+        measure: take a few real steps to time them.
+    """
+    from undercoat.study.plan import make_plan
+
+    console = Console()
+    study = _study(recipe, out, device, None, False)
+    plan = make_plan(study.graph(), study.out, device=device, console=console, measure=measure)
+    console.print(plan.tree)
+    saved = plan.if_separate - plan.coats
+    console.print(f"{plan.coats} coats ({saved} saved by shared prefixes), {plan.steps:,} steps and {plan.images:,} images to go")
+    if measure:
+        console.print(f"about {_duration(plan.seconds)} of training on this machine; evaluation comes on top")
+
+
+def study_run(
+    recipe: Path, *, out: Path | None = None, device: str = "auto", cache: Path | None = None, strict: bool = False
+) -> Path:
+    """Run a recipe: lay what is not laid yet, judge every arm, write the report.
+
+    Args:
+        recipe: YAML file.
+        out: folder (default: ``runs/NAME``).
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        cache: where decoded images are kept.
+        strict: stop at the first broken file.
+    """
+    return _study(recipe, out, device, cache, strict).run()
+
+
+def _study(recipe: Path, out: Path | None, device: str, cache: Path | None, strict: bool):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    from undercoat.study.recipe import Recipe
+    from undercoat.study.study import Study
+
+    loaded = Recipe.load(recipe)
+    return Study(loaded, out=out or Path("runs") / loaded.name, device=device, cache=cache, strict=strict)
+
+
+def study_status(out: Path) -> None:
+    """Print how far every coat of a study is.
+
+    Args:
+        out: the study's folder.
+    """
+    from undercoat.study.study import Study
+
+    table = Table("coat", "seed", "state", "step", box=None)
+    for stage in Study.status(out):
+        table.add_row(stage.chain, str(stage.seed), stage.state, f"{stage.step}/{stage.steps}" if stage.steps else "–")
+    Console().print(table)
+
+
+def collect_records(root: Path, out: Path) -> str:
+    """Collect all numbers below a folder into one file.
+
+    Args:
+        root: any folder.
+        out: a ``.csv`` or ``.parquet`` file.
+    """
+    from undercoat.records import collect
+
+    return f"{collect(root, out):,} rows in {out}"
+
+
+def list_known(
+    what: Literal["methods", "backbones", "readouts", "measures", "augmentations", "data", "init"],
+    *,
+    filter: str = "",
+    json: bool = False,
+) -> str:
+    """List what Undercoat knows by name.
+
+    Args:
+        what: which kind.
+        filter: part of the names to show.
+        json: for machines.
+    """
+    known = {name: about for name, about in _known(what).items() if filter in name}
+    if json:
+        return _dumps(known)
+    width = max(map(len, known), default=0)
+    return "\n".join(f"{name:<{width}}  {about}" for name, about in known.items()) or f"nothing contains {filter!r}"
+
+
+def _dumps(values: dict[str, str]) -> str:
+    return json.dumps(values, indent=1, ensure_ascii=False)
+
+
+def _first_line(thing: object) -> str:
+    return (thing.__doc__ or "").strip().split("\n")[0]
+
+
+def _known(what: str) -> dict[str, str]:
+    if what == "methods":
+        from undercoat.methods import METHODS
+
+        return {name: f"{_first_line(m)} ({m.paper})" for name, m in METHODS.items()}
+    if what == "backbones":
+        from undercoat.backbones.timm_models import model_names
+
+        return {f"timm/{name}": "" for name in model_names()}
+    if what == "readouts":
+        from undercoat.evaluation.readouts import READOUTS
+
+        return {name: _first_line(readout) for name, readout in READOUTS.items()}
+    if what == "measures":
+        from undercoat.evaluation.measures import MEASURES
+
+        return {name: _first_line(measure) for name, measure in MEASURES.items()}
+    if what == "augmentations":
+        from undercoat.augment import AUGMENTATIONS
+
+        return {name: f"hue {a.hue:g}, scale {a.scale}" for name, a in AUGMENTATIONS.items()}
+    if what == "init":
+        from undercoat.interop import INITIAL
+
+        return dict(INITIAL)
+    return _data()
+
+
+def _data() -> dict[str, str]:
+    from undercoat.data import READERS, SAMPLES
+
+    found = {name: _first_line(reader) for name, reader in READERS.items()}
+    return found | {f"sample:{name}": f"{card.title}, {card.images:,} images, {card.licence}" for name, card in SAMPLES.items()}
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

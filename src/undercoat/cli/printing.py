@@ -1,0 +1,68 @@
+"""What is printed when a command is done: results on standard output, everything else was on standard error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from undercoat.runtime import rank
+
+__all__ = ["nothing", "path", "rows", "run", "study", "text"]
+
+
+def nothing(result: Any) -> int:
+    """The command has printed what there was."""
+    return 0
+
+
+def text(result: Any) -> int:
+    """Print a text as it is."""
+    print(result)
+    return 0
+
+
+def path(result: Path) -> int:
+    """Say where a file lies."""
+    print(f"report   {result}")
+    return 0
+
+
+def run(folder: Path) -> int:
+    """Say how to use what a run made."""
+    from undercoat.study.showing import loading_lines
+
+    if rank() == 0:
+        print(f"backbone {folder / 'backbone.safetensors'}\n{loading_lines(folder)}")
+        print(f"did it help?  undercoat evaluate {folder} --data LABELLED_DATA")
+    return 0
+
+
+def rows(result: list[Any]) -> int:
+    """Print the table of arms and the verdict of one evaluation."""
+    from undercoat.report import Arm, arms_of, arms_table, summary_table, verdict
+
+    arms: list[Arm] = list(arms_of(result))
+    console = Console()
+    console.print(summary_table(arms_table(result, arms)))
+    _say(console, verdict(result, arms))
+    return 0
+
+
+def study(report: Path) -> int:
+    """Print a study's table, its verdict, and where everything lies."""
+    from undercoat.report import arms_table, load, summary_table, verdict
+
+    found = load(report.parent)
+    console = Console()
+    console.print(summary_table(arms_table(found.rows, found.arms)))
+    _say(console, verdict(found.rows, found.arms))
+    last = found.arms[-1].name if found.arms else ""
+    console.print(f"report   {report}", highlight=False, soft_wrap=True)
+    console.print(f'backbone undercoat.load_backbone("{report.parent / last}")', highlight=False, soft_wrap=True)
+    return 0
+
+
+def _say(console: Console, sentences: list[str]) -> None:
+    console.print("Verdict: " + " ".join(sentences), highlight=False)

@@ -1,0 +1,28 @@
+"""Reports from records and run files: the verdict in words, the table of arms, and one offline HTML page."""
+
+from undercoat.report.arms import NULL_ARM, Arm, arms_of
+from undercoat.report.folder import Found, Stage, load
+from undercoat.report.page import build
+from undercoat.report.rich_table import summary_table
+from undercoat.report.tables import ArmRow, ArmsTable, arms_table, to_csv, to_latex, to_markdown
+from undercoat.report.verdict import caveats, findings, verdict
+
+__all__ = [
+    "NULL_ARM",
+    "Arm",
+    "ArmRow",
+    "ArmsTable",
+    "Found",
+    "Stage",
+    "arms_of",
+    "arms_table",
+    "build",
+    "caveats",
+    "findings",
+    "load",
+    "summary_table",
+    "to_csv",
+    "to_latex",
+    "to_markdown",
+    "verdict",
+]

@@ -1,0 +1,125 @@
+"""One offline HTML file: everything is inside it, and it asks nothing of any other host."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+
+from undercoat.errors import RunError
+from undercoat.report.figures import figures_section
+from undercoat.report.folder import Found, load
+from undercoat.report.health import health_section
+from undercoat.report.markup import Markup, join, tag, trusted
+from undercoat.report.pictures import pictures_section
+from undercoat.report.repeat import repeat_section
+from undercoat.report.summary import arms_section, verdict_section
+
+__all__ = ["build", "render"]
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
+PARTS = {
+    "verdict": "Verdict",
+    "arms": "Arms",
+    "figures": "Figures",
+    "pictures": "What it saw",
+    "health": "Health",
+    "repeat": "How to repeat it",
+}
+
+
+def _own(name: str) -> Markup:
+    return trusted(files("undercoat.report").joinpath(name).read_text(encoding="utf-8"))
+
+
+def _head(found: Found) -> Markup:
+    return tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", **{"http-equiv": "Content-Security-Policy"}, content=POLICY),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("meta", name="generator", content="undercoat"),
+        tag("link", rel="icon", href="data:,"),
+        tag("title", f"{found.name}: did each coat help?"),
+        tag("style", _own("report.css")),
+    )
+
+
+def _header(found: Found) -> Markup:
+    created = found.study.get("created")
+    seeds = found.study.get("seeds")
+    said = [f"made {created}" if created else "", f"{len(found.arms)} arms" if found.arms else ""]
+    said += [f"seeds {', '.join(str(seed) for seed in seeds)}"] if isinstance(seeds, list) and seeds else []
+    said.append(f"report written {datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
+    links = [tag("li", tag("a", title, href=f"#{anchor}")) for anchor, title in PARTS.items()]
+    return tag(
+        "header",
+        tag("a", "Skip to the verdict", href="#verdict", class_="skip"),
+        tag("p", "Undercoat report", class_="over"),
+        tag("h1", found.name),
+        tag("p", " · ".join(part for part in said if part), class_="small"),
+        tag("nav", tag("ul", links), aria_label="Parts of this report"),
+    )
+
+
+def render(found: Found) -> str:
+    """Return the whole page as text."""
+    parts = (verdict_section, arms_section, figures_section, pictures_section, health_section, repeat_section)
+    main = tag("main", [part(found) for part in parts])
+    foot = tag("footer", tag("p", f"From the files in {found.folder}. Nothing in this page was measured again."))
+    tip = tag("div", id="tip", role="status", aria_live="polite", hidden=True)
+    body = tag("body", _header(found), main, foot, tip, tag("script", _own("report.js")))
+    return join(trusted("<!doctype html>\n"), tag("html", _head(found), body, lang="en"), "\n")
+
+
+def _write(path: Path, text: str) -> None:
+    """Write in one step, so that a full disk or a kill leaves the earlier report as it was."""
+    temporary = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as out:
+            out.write(text)
+            out.flush()
+            os.fsync(out.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        reason = error.strerror or type(error).__name__
+        raise RunError(f"the report cannot be written to '{path}' ({reason}); give another file with --out") from error
+
+
+def build(folder: Path | str, out: Path | str | None = None) -> Path:
+    """Write the report of a study or run as one HTML file that needs no network.
+
+    Args:
+        folder: a study folder, or the folder of a single run; unfinished ones too.
+        out: the file to write, ``folder/report.html`` by default; an earlier report there is replaced.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        RunError: when the folder is missing or holds nothing to report, or the file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> from undercoat.records import Record, append
+        >>> folder = tempfile.mkdtemp()
+        >>> _ = append(folder, [Record(arm="base", readout="knn", metric="accuracy", value=0.7, n=100)])
+        >>> build(folder).name
+        'report.html'
+    """
+    source = Path(folder)
+    path = Path(out) if out is not None else source / "report.html"
+    if path.is_dir():
+        path = path / "report.html"
+    if path.exists() and path.suffix.lower() not in {".html", ".htm"}:
+        raise RunError(f"'{path}' is there already and no HTML file, so it is kept; give a name that ends in .html")
+    _write(path, render(load(source)))
+    return path

@@ -1,0 +1,252 @@
+"""Lay one coat: run a resolved stage in its folder, from its parent's weights to its own."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from undercoat.augment import Augmentation, augmentation
+from undercoat.backbones import Backbone, set_mode, set_trainable
+from undercoat.backbones.trainable import batch_norms
+from undercoat.data import Canvases
+from undercoat.data.loader import sequential
+from undercoat.errors import RunError
+from undercoat.interop import Match, initial_backbone, load_backbone, save_backbone
+from undercoat.methods import method_class
+from undercoat.runtime import Runtime
+from undercoat.spec import difference, digest
+from undercoat.study.stage import Resolution, Stage, stage_digest
+from undercoat.study.views_sheet import save_views_sheet
+from undercoat.files import atomic, write_json
+from undercoat.training.fit import Budget, fit
+
+__all__ = ["AUTO", "STAGE", "Coat", "Interrupted", "lay", "open_folder", "read_json", "recipe_of"]
+
+STAGE, DONE, AUTO, ENVIRONMENT = "stage.yaml", "done.json", "auto.json", "environment.json"
+
+
+class Interrupted(RunError):
+    """A run was stopped by the user or a scheduler after saving; it can be resumed."""
+
+
+@dataclass(frozen=True)
+class Coat:
+    """A resolved stage with everything it needs to run.
+
+    Attributes:
+        resolution: the stage and what was chosen for the user.
+        data: images without labels; None for a stage that only loads weights.
+        parent: the folder of the stage before; None for the first.
+        parent_digest: its digest, "" for none.
+    """
+
+    resolution: Resolution
+    data: Canvases | None
+    parent: Path | None
+    parent_digest: str
+
+    @property
+    def stage(self) -> Stage:
+        """The resolved spec."""
+        return self.resolution.stage
+
+    @property
+    def digest(self) -> str:
+        """Names the coat's folder."""
+        return stage_digest(self.stage, data_digest=self.data_digest, parent=self.parent_digest)
+
+    @property
+    def data_digest(self) -> str:
+        """Hash of the images' content and of which of them are used; "" without data."""
+        if self.data is None:
+            return ""
+        return digest([self.data.digest, blake2b(self.data.rows.tobytes(), digest_size=8).hexdigest()])
+
+    def saved_spec(self) -> dict[str, Any]:
+        """What ``stage.yaml`` holds."""
+        return {
+            "digest": self.digest,
+            "kind": self.stage.kind,
+            "parent": self.parent_digest,
+            "data_digest": self.data_digest,
+            "images": 0 if self.data is None else len(self.data),
+            **self.stage.model_dump(mode="json"),
+        }
+
+
+def recipe_of(stage: Stage) -> Augmentation:
+    """The augmentation of a resolved stage."""
+    return augmentation(stage.augmentation, **stage.augmentation_arguments)
+
+
+def open_folder(coat: Coat, folder: Path, *, resume: bool) -> bool:
+    """Make ready the folder of a coat; returns whether the coat is finished there already.
+
+    Raises:
+        RunError: when the folder holds another run, an unfinished one that was not asked to be resumed, or, with ``resume``, a run whose spec differs (the difference is shown).
+    """
+    spec = folder / STAGE
+    if not spec.exists():
+        with atomic(spec) as temporary:
+            temporary.write_text(yaml.safe_dump(coat.saved_spec(), sort_keys=False, allow_unicode=True), "utf-8")
+        write_json(folder / AUTO, [dict(zip(("name", "value", "reason"), row, strict=True)) for row in coat.resolution.chosen])
+        return False
+    saved = yaml.safe_load(spec.read_text(encoding="utf-8"))
+    if saved["digest"] != coat.digest:
+        changed = [line for line in difference(saved, coat.saved_spec()) if not line.startswith("digest:")]
+        what = "; ".join(changed[:6]) or "the images"
+        verb = "cannot be resumed with another spec" if resume else "holds another run"
+        raise RunError(f"{folder} {verb} ({what}); choose another --out, or undo the change")
+    if (folder / DONE).exists():
+        return True
+    if not resume:
+        raise RunError(f"{folder} holds this run, unfinished; undercoat resume {folder} goes on, or choose another --out")
+    return False
+
+
+def lay(
+    coat: Coat,
+    folder: Path,
+    *,
+    runtime: Runtime | None = None,
+    device: str = "auto",
+    watch: Callable[[Backbone], Callable[[int], dict[str, float]]] | None = None,
+    watch_at: frozenset[int] = frozenset(),
+) -> Path:
+    """Run a coat in a folder that :func:`open_folder` made ready; an unfinished one goes on where it was.
+
+    Args:
+        coat: what to do.
+        folder: where.
+        runtime: started already, by a caller that runs several coats.
+        device: for a runtime of its own.
+        watch: makes, from the backbone in training, a function that measures it at a step.
+        watch_at: the steps at which it does.
+
+    Raises:
+        Interrupted: after saving, when Ctrl-C or a scheduler asked for it.
+    """
+    stage, started, clock = coat.stage, datetime.now(UTC), time.perf_counter()
+    backbone, match = _first_weights(coat)
+    if stage.normalise == "data" and coat.data is not None:
+        backbone.set_normalisation(_fit_channels(coat.data.mean, backbone), _fit_channels(coat.data.std, backbone))
+    runtime = runtime or Runtime.start(device=device, precision=stage.precision, backbone=backbone)
+    if runtime.is_main:
+        environment = {**runtime.describe(), "started": started.isoformat(timespec="seconds")}
+        if match is not None:
+            environment["weights"] = str(match)
+        write_json(folder / ENVIRONMENT, environment)
+    seconds = 0.0
+    if stage.kind == "statistics":
+        _refresh_statistics(backbone, coat, runtime)
+    elif stage.kind == "pretrain":
+        seconds = _pretrain(backbone, coat, folder, runtime, watch, watch_at)
+    if runtime.is_main:
+        save_backbone(backbone, folder, arguments=stage.backbone_arguments)
+        total = time.perf_counter() - clock
+        write_json(folder / DONE, {"digest": coat.digest, "seconds": round(total, 2), "training_seconds": round(seconds, 2)})
+        (folder / "checkpoint.pt").unlink(missing_ok=True)
+    runtime.barrier()
+    return folder
+
+
+def _first_weights(coat: Coat) -> tuple[Backbone, Match | None]:
+    stage = coat.stage
+    if coat.parent is not None:
+        return load_backbone(coat.parent), None
+    channels = 3 if coat.data is None or coat.data.channels in (1, 3) else coat.data.channels
+    initial = initial_backbone(
+        stage.init or "random",
+        backbone=stage.backbone,
+        channels=stage.backbone_arguments.get("channels", channels),
+        arguments={k: v for k, v in stage.backbone_arguments.items() if k != "channels"},
+        seed=stage.seed,
+    )
+    return initial.backbone, initial.match
+
+
+def _fit_channels(values: tuple[float, ...], backbone: Backbone) -> list[float]:
+    return list(values) if len(values) == backbone.channels else [sum(values) / len(values)] * backbone.channels
+
+
+def _pretrain(
+    backbone: Backbone,
+    coat: Coat,
+    folder: Path,
+    runtime: Runtime,
+    watch: Callable[[Backbone], Callable[[int], dict[str, float]]] | None,
+    watch_at: frozenset[int],
+) -> float:
+    stage, data = coat.stage, coat.data
+    assert data is not None and stage.steps is not None and stage.log_every and stage.checkpoint_every
+    set_trainable(backbone, stage.train)  # before the method copies the backbone or anything is wrapped
+    method = method_class(stage.method)(backbone, **stage.method_arguments)
+    if runtime.is_main and not (folder / "views.png").exists():
+        save_views_sheet(data, recipe_of(stage), folder / "views.png", seed=stage.seed, views=method.number_of_views)
+    if stage.steps == 0:
+        return 0.0
+    fitted = fit(
+        method,
+        data,
+        recipe=recipe_of(stage),
+        optimiser=stage.optimiser,
+        budget=Budget(
+            steps=stage.steps,
+            batch=stage.batch,
+            accumulate=stage.accumulate,
+            seed=stage.seed,
+            log_every=stage.log_every,
+            checkpoint_every=stage.checkpoint_every,
+            watch_at=watch_at,
+        ),
+        part=stage.train,
+        runtime=runtime,
+        folder=folder,
+        title=stage.coat,
+        watch=None if watch is None else watch(backbone),
+    )
+    if fitted.stopped:
+        raise Interrupted(f"stopped and saved after step {fitted.step} of {stage.steps}; go on with: undercoat resume {folder}")
+    return fitted.seconds
+
+
+@torch.no_grad()
+def _refresh_statistics(backbone: Backbone, coat: Coat, runtime: Runtime) -> None:
+    """Replace running batch statistics by averages over the data, without a gradient.
+
+    Every batch counts the same (cumulative average), so that the old statistics leave no trace.
+    """
+    stage, data = coat.stage, coat.data
+    assert data is not None
+    set_trainable(backbone, "statistics")
+    backbone.to(runtime.device)
+    norms = batch_norms(backbone)
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()  # type: ignore[operator]
+        norm.momentum = None  # type: ignore[assignment]
+    set_mode(backbone, "statistics")
+    from undercoat.augment import centre_view
+
+    for loaded in sequential(data, stage.batch):
+        if len(loaded.index) > 1 or len(data) == 1:
+            images = loaded.images.to(runtime.device)
+            aspect = loaded.aspect.to(runtime.device)
+            backbone(centre_view(images, aspect, size_px=stage.size_px or 224, crop_fraction=1.0, low=data.low, high=data.high))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    backbone.eval()
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON, or None when the file is missing."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None

@@ -1,0 +1,116 @@
+"""Did it help? One run against random weights and against the weights that it started from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+
+from undercoat import records
+from undercoat.errors import RunError
+from undercoat.evaluation import Protocol, compare, majority_class
+from undercoat.records import Record
+from undercoat.study.coat import STAGE, Coat, lay, open_folder
+from undercoat.study.folder import claim
+from undercoat.study.graph import DataShelf
+from undercoat.study.judge import Judge, pairs_to_compare
+from undercoat.study.stage import Stage, resolve
+from undercoat.files import write_json
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    run: Path | str,
+    *,
+    data: str,
+    readout: str = "knn,linear",
+    size_px: int | None = None,
+    labels_limit: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    cache: Path | str | None = None,
+    strict: bool = False,
+) -> list[Record]:
+    """Read out the backbone of a run, always beside random weights and the weights that it started from.
+
+    Args:
+        run: its folder.
+        data: labelled images; their test split is read once, or a part of them is set aside as test.
+        readout: names of readouts, comma between them.
+        size_px: side of the view; by default what the run was trained with.
+        labels_limit: how many labels may be used.
+        seed: of splits and probes.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        cache: where decoded images are kept.
+        strict: stop at the first broken file.
+
+    Returns:
+        the rows of the results table, which also lie in the run's ``records.jsonl``.
+
+    Raises:
+        RunError: when the run is not finished.
+        DataError: when the labels cannot be used.
+    """
+    folder = Path(run)
+    stage = _finished_stage(folder)
+    if stage.size_px is None and size_px is None:
+        raise RunError(f"{folder} trained nothing, so its view size is unknown; add --size_px")
+    protocol = Protocol.of(
+        {
+            "data": data,
+            "size_px": size_px or stage.size_px,
+            "readouts": {name.strip(): {} for name in readout.split(",") if name.strip()},
+            "labels_limit": labels_limit,
+            "seed": seed,
+        },
+        where="evaluate",
+    )
+    console = Console(stderr=True)
+    shelf = DataShelf(cache=Path(cache) if cache else folder / "cache", strict=strict)
+    with claim(folder):
+        judge = Judge(protocol, shelf, folder, device)
+        evaluations = []
+        for arm, place, about in _arms(folder, stage, device):
+            known = {"arm": arm, "study": folder.name, "seed": stage.seed, **about}
+            evaluations.append(judge.evaluate_folder(place, known, stage=about["stage"], console=console))
+        rows = [row for found in evaluations for row in found.rows]
+        rows += majority_class(judge.train, judge.test, protocol, provenance={"study": folder.name})
+        by_arm = {found.arm: [found] for found in evaluations}
+        for first, second in pairs_to_compare(list(by_arm)):
+            rows += compare(by_arm[first], by_arm[second], seed=seed)
+        records.rewrite(folder, rows)
+        write_json(folder / "notes.json", list(dict.fromkeys(note for found in evaluations for note in found.notes)))
+    return rows
+
+
+def _finished_stage(folder: Path) -> Stage:
+    if not (folder / STAGE).exists():
+        raise RunError(f"{folder} holds no run; undercoat pretrain --out {folder} starts one")
+    if not (folder / "done.json").exists():
+        raise RunError(f"{folder} is not finished; undercoat resume {folder} goes on")
+    saved = yaml.safe_load((folder / STAGE).read_text(encoding="utf-8"))
+    return Stage.of({k: v for k, v in saved.items() if k in Stage.model_fields}, where=str(folder / STAGE))
+
+
+def _arms(folder: Path, stage: Stage, device: str) -> list[tuple[str, Path, dict[str, Any]]]:
+    """The run and its baselines, whose backbones are made in folders inside the run's."""
+    saved = yaml.safe_load((folder / STAGE).read_text(encoding="utf-8"))
+    found = []
+    for arm in ("random", "base"):
+        init = "random" if arm == "random" else stage.init or "random"
+        if arm == "base" and init == "random":
+            continue
+        first = Stage(name=arm, init=init, backbone=stage.backbone, backbone_arguments=stage.backbone_arguments, seed=stage.seed)
+        coat = Coat(resolve(first, None), None, None, "")
+        place = folder / "baselines" / arm
+        if not open_folder(coat, place, resume=True):
+            lay(coat, place, device=device)
+        found.append((arm, place, {"stage": coat.digest, "chain": first.coat}))
+    images = (stage.steps or 0) * stage.batch
+    about = {"stage": saved["digest"], "method": stage.method, "trained": stage.train, "data": stage.data or ""}
+    chain = f"{stage.init}>{stage.coat}" if stage.init != "random" else stage.coat
+    found.append((folder.name, folder, about | {"chain": chain, "steps": stage.steps or 0, "images_seen": images}))
+    return found

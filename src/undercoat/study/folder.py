@@ -1,0 +1,106 @@
+"""The folder of a study: what lies where, who works in it, how far each coat is."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from undercoat.errors import RunError
+from undercoat.files import write_json
+from undercoat.training.log import read_log
+
+__all__ = ["STUDY", "claim", "progress_of", "read_study", "refuse_foreign", "stages_folder", "write_study"]
+
+STUDY = "study.json"
+State = Literal["finished", "unfinished", "not started"]
+
+
+def stages_folder(out: Path) -> Path:
+    """Where each coat has a folder named by its digest."""
+    return out / "stages"
+
+
+_OURS = {".lock", "cache", "stages", "baselines"}
+
+
+def refuse_foreign(folder: Path, *, marker: str) -> None:
+    """Stop before anything is written into a folder that is not ours.
+
+    Args:
+        folder: that was given as ``--out``.
+        marker: the file that says that a study or a run lies there.
+
+    Raises:
+        RunError: when the folder holds files but no marker, or is a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"{folder} is a file; choose a folder for --out")
+    if not folder.is_dir() or (folder / marker).exists():
+        return
+    foreign = sorted(path.name for path in folder.iterdir() if path.name not in _OURS)
+    if foreign:
+        raise RunError(f"{folder} is not empty (it holds {foreign[0]!r}) and is no run of ours; choose another --out")
+
+
+@contextmanager
+def claim(folder: Path) -> Iterator[None]:
+    """Hold a folder while working in it; the hold ends with the process, however it ends.
+
+    Raises:
+        RunError: when another process works there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            raise RunError(f"process {lock.read().strip() or '?'} is working in {folder}; wait for it, or choose another --out") from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def write_study(out: Path, values: dict[str, Any]) -> None:
+    """Write ``study.json``.
+
+    Raises:
+        RunError: when the folder holds another study.
+    """
+    if (out / STUDY).exists():
+        name = read_study(out)["name"]
+        if name != values["name"]:
+            raise RunError(f"{out} holds the study {name!r}, not {values['name']!r}; choose another --out")
+        values["created"] = read_study(out)["created"]
+    write_json(out / STUDY, values)
+
+
+def read_study(out: Path) -> dict[str, Any]:
+    """Read ``study.json``.
+
+    Raises:
+        RunError: when there is none.
+    """
+    try:
+        values: dict[str, Any] = json.loads((out / STUDY).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(f"{out} holds no study; start one with: undercoat study run RECIPE.yaml --out {out}") from None
+    except ValueError as error:
+        raise RunError(f"{out / STUDY} is damaged ({error}); delete it and run the study again, finished coats stay") from error
+    return values
+
+
+def progress_of(folder: Path) -> tuple[State, int]:
+    """How far a coat is: its state and the last step in its log."""
+    if (folder / "done.json").exists():
+        return "finished", -1
+    if not (folder / "stage.yaml").exists():
+        return "not started", 0
+    log = read_log(folder)
+    return "unfinished", int(log[-1]["step"]) if log else 0

@@ -1,0 +1,162 @@
+"""Judge the arms of a study: every backbone read out by one protocol, then compared in pairs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from undercoat import records
+from undercoat.data import Canvases
+from undercoat.evaluation import (
+    Evaluation,
+    Protocol,
+    compare,
+    evaluate,
+    extract,
+    majority_class,
+    neighbours_sheet,
+    train_and_test,
+)
+from undercoat.evaluation.preparation import prepare
+from undercoat.interop import load_backbone
+from undercoat.records import Record
+from undercoat.runtime import Runtime
+from undercoat.study.folder import stages_folder
+from undercoat.study.graph import DataShelf, Graph, Route
+from undercoat.files import write_json
+from undercoat.training.log import read_log
+
+__all__ = ["Judge", "monitor_rows", "pairs_to_compare"]
+
+_ALL_PAIRS_UP_TO = 8
+
+
+class Judge:
+    """Reads out finished backbones; what was measured before is read from its file.
+
+    Args:
+        protocol: one for all arms.
+        shelf: opens the labelled data.
+        out: folder of the study.
+        device: where features are read.
+
+    Raises:
+        DataError: when the labels cannot be used, before any training.
+    """
+
+    def __init__(self, protocol: Protocol, shelf: DataShelf, out: Path, device: str) -> None:
+        self.protocol, self.out, self.device = protocol, out, device
+        self.train, self.test = labelled_sets(protocol, shelf)
+        self.eval = prepare(self.train, self.test, protocol).eval
+
+    def run(self, graph: Graph, *, name: str, console: Console) -> list[Record]:
+        """Measure every arm, compare them in pairs and write the study's table."""
+        arms: dict[str, list[Evaluation]] = {}
+        judged: dict[tuple[str, str], Evaluation] = {}
+        for route in graph.routes:
+            key = (route.arm, route.coats[-1])
+            if key not in judged:
+                judged[key] = self.evaluate_route(graph, route, study=name, console=console)
+                arms.setdefault(route.arm, []).append(judged[key])
+        rows = [row for evaluations in arms.values() for evaluation in evaluations for row in evaluation.rows]
+        rows += majority_class(self.train, self.test, self.protocol, provenance={"study": name})
+        for first, second in pairs_to_compare(list(arms)):
+            rows += compare(arms[first], arms[second], seed=self.protocol.seed)
+        rows += monitor_rows(graph, self.out, study=name)
+        records.rewrite(self.out, rows)
+        notes = dict.fromkeys(note for evaluations in arms.values() for one in evaluations for note in one.notes)
+        write_json(self.out / "notes.json", list(notes))
+        return rows
+
+    def evaluate_route(self, graph: Graph, route: Route, *, study: str, console: Console) -> Evaluation:
+        """Measure the backbone at the end of one route, or read what was measured."""
+        about = provenance(graph, route, study)
+        folder = stages_folder(self.out) / route.coats[-1]
+        return self.evaluate_folder(folder, about, stage=route.coats[-1], console=console)
+
+    def evaluate_folder(
+        self, folder: Path, about: dict[str, Any], *, stage: str, console: Console
+    ) -> Evaluation:
+        """Measure the backbone that lies in ``folder``; the scores are kept beside it."""
+        saved = folder / f"predictions-{self.eval}.npz"
+        if saved.exists():
+            found = Evaluation.load(saved)
+            return replace(found, rows=tuple(replace(row, **about) for row in found.rows))
+        console.print(f"reading out {about['arm']}  seed {about['seed']}", highlight=False)
+        backbone = load_backbone(folder)
+        runtime = Runtime.start(device=self.device, backbone=backbone)
+        reading: dict[str, Any] = {"device": runtime.device, "autocast_dtype": runtime.autocast_dtype}
+        reading |= {"stage": stage, "cache": folder / "features"}
+        found = evaluate(backbone, self.train, self.test, self.protocol, provenance=about, **reading)
+        found.save(folder)
+        if not (folder / "neighbours.png").exists():
+            reading["view"] = self.protocol.view  # both come from the cache that the readouts have just filled
+            train, test = ((images, extract(backbone, images, **reading)) for images in (self.train, self.test))
+            neighbours_sheet(train, test, folder)
+        return found
+
+
+def labelled_sets(protocol: Protocol, shelf: DataShelf) -> tuple[Canvases, Canvases]:
+    """Open the protocol's data and cut it into train and test."""
+    opened = shelf.open(protocol.data, size_px=None)
+    return train_and_test(opened, test_fraction=protocol.test_fraction, seed=protocol.seed)
+
+
+def provenance(graph: Graph, route: Route, study: str) -> dict[str, Any]:
+    """What a row says of the backbone at the end of a route."""
+    from undercoat import __version__
+
+    chain = graph.chain(route.coats[-1])
+    last = chain[-1].stage
+    trained = [coat.stage for coat in chain if coat.stage.kind == "pretrain"]
+    return {
+        "study": study,
+        "arm": route.arm,
+        "stage": route.coats[-1],
+        "parent": chain[-1].parent_digest,
+        "chain": graph.readable(route.coats[-1]),
+        "method": last.method if last.kind == "pretrain" else "",
+        "trained": last.train if last.kind != "init" else "",
+        "data": last.data or "",
+        "steps": sum(stage.steps or 0 for stage in trained),
+        "images_seen": sum((stage.steps or 0) * stage.batch for stage in trained),
+        "seed": route.seed,
+        "code": __version__,
+    }
+
+
+def pairs_to_compare(arms: list[str]) -> list[tuple[str, str]]:
+    """Which arms are subtracted from which: all later − earlier pairs, or only those with a baseline when many.
+
+    Example:
+        >>> pairs_to_compare(["random", "base", "hpt"])
+        [('base', 'random'), ('hpt', 'random'), ('hpt', 'base')]
+    """
+    earlier = arms if len(arms) <= _ALL_PAIRS_UP_TO else [arm for arm in arms if arm.split("[")[0] in ("random", "base", "target")]
+    return [(arm, other) for position, arm in enumerate(arms) for other in earlier if other in arms[:position]]
+
+
+def monitor_rows(graph: Graph, out: Path, *, study: str) -> list[Record]:
+    """The k-NN curves that were measured during training, as rows with split ``monitor``."""
+    rows = {}
+    for route in graph.routes:
+        for digest in route.coats:
+            about = {key: value for key, value in provenance(graph, route, study).items() if key not in ("steps", "images_seen")}
+            for line in read_log(stages_folder(out) / digest):
+                if "knn" in line and digest == route.coats[-1]:
+                    row = Record(
+                        **about,
+                        backbone=graph.coats[digest].stage.backbone or "",
+                        steps=line["step"],
+                        images_seen=line["images_seen"],
+                        split="monitor",
+                        readout="knn",
+                        metric="accuracy",
+                        value=line["knn"],
+                        n=line["knn_images"],
+                    )
+                    rows[row.key] = row
+    return list(rows.values())

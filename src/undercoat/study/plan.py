@@ -1,0 +1,120 @@
+"""What a study will cost, before it runs: distinct coats, images, time from a measured step, disk."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.tree import Tree
+
+from undercoat.backbones.trainable import set_trainable
+from undercoat.interop import initial_backbone
+from undercoat.methods import method_class
+from undercoat.runtime import Runtime
+from undercoat.study.coat import Coat, recipe_of
+from undercoat.study.folder import progress_of, stages_folder
+from undercoat.study.graph import Graph
+from undercoat.training.fit import Budget, fit
+from undercoat.training.log import read_log
+
+__all__ = ["Plan", "make_plan", "measure_seconds_per_step"]
+
+_TIMED_STEPS = 4
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The cost of a study.
+
+    Attributes:
+        coats: distinct stages.
+        if_separate: stages there would be if no prefix were shared.
+        steps: optimiser steps still to take.
+        images: images that those steps will see.
+        seconds: expected, from measured steps; evaluation not counted.
+        tree: the graph, to print.
+    """
+
+    coats: int
+    if_separate: int
+    steps: int
+    images: int
+    seconds: float
+    tree: Tree
+
+
+def measure_seconds_per_step(coat: Coat, *, device: str = "auto") -> float:
+    """Time a coat's training step: a few real steps on its own data, in a folder that is thrown away.
+
+    The first step pays for warming up, so the median of the following ones is given.
+    """
+    stage, data = coat.stage, coat.data
+    assert data is not None and stage.backbone is not None
+    arguments = {k: v for k, v in stage.backbone_arguments.items() if k != "channels"}
+    channels = 3 if data.channels in (1, 3) else data.channels
+    backbone = initial_backbone("random", backbone=stage.backbone, channels=channels, arguments=arguments).backbone
+    set_trainable(backbone, stage.train)
+    runtime = Runtime.start(device=device, precision=stage.precision, backbone=backbone)
+    method = method_class(stage.method)(backbone, **stage.method_arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        fit(
+            method,
+            data,
+            recipe=recipe_of(stage),
+            optimiser=stage.optimiser,
+            budget=Budget(steps=_TIMED_STEPS, batch=stage.batch, accumulate=stage.accumulate, log_every=1, checkpoint_every=10**9),
+            part=stage.train,
+            runtime=runtime,
+            folder=Path(folder),
+            title="measuring a step",
+            tensorboard=False,
+        )
+        lines = read_log(Path(folder))
+    return float(statistics.median(stage.batch / line["images_per_second"] for line in lines[1:]))
+
+
+def make_plan(graph: Graph, out: Path, *, device: str, console: Console, measure: bool = True) -> Plan:
+    """Work out what is left to do and how long it will take.
+
+    Args:
+        graph: of the study.
+        out: its folder, where finished coats may lie.
+        device: to measure on.
+        console: shows the measuring.
+        measure: take real steps to time them; otherwise ``seconds`` is NaN.
+    """
+    seconds_of: dict[tuple[object, ...], float] = {}
+    steps = images = 0
+    seconds = 0.0
+    labels: dict[str, str] = {}
+    for digest, coat in graph.coats.items():
+        stage = coat.stage
+        state, done = progress_of(stages_folder(out) / digest)
+        todo = 0 if state == "finished" or stage.kind != "pretrain" else (stage.steps or 0) - done
+        labels[digest] = f"{stage.coat}  [dim]seed {stage.seed}  {stage.steps or 0:,} steps  {digest}[/dim]  {state}"
+        if todo == 0:
+            continue
+        key = (stage.backbone, stage.method, stage.train, stage.batch, stage.size_px, stage.precision)
+        if key not in seconds_of:
+            seconds_of[key] = measure_seconds_per_step(coat, device=device) if measure else float("nan")
+        steps, images = steps + todo, images + todo * stage.batch
+        seconds += todo * seconds_of[key]
+    separate = sum(len(route.coats) for route in graph.routes)
+    return Plan(len(graph.coats), separate, steps, images, seconds, _tree(graph, labels))
+
+
+def _tree(graph: Graph, labels: dict[str, str]) -> Tree:
+    """Draw parents above children, with the arms that end at each coat."""
+    root = Tree("coats")
+    branches: dict[str, Tree] = {"": root}
+    arms: dict[str, list[str]] = {}
+    for route in graph.routes:
+        arms.setdefault(route.coats[-1], []).append(route.arm)
+    for digest, coat in graph.coats.items():
+        ends = ", ".join(dict.fromkeys(arms.get(digest, [])))
+        label = labels[digest] + (f"  → [bold]{ends}[/bold]" if ends else "")
+        branches[digest] = branches[coat.parent_digest].add(label)
+    return root

@@ -1,0 +1,208 @@
+"""A recipe: the YAML file of a study, and the arms that it stands for."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from undercoat.errors import SpecError, did_you_mean
+from undercoat.evaluation import Protocol
+from undercoat.spec import Spec, load_yaml
+from undercoat.study.stage import Stage
+
+__all__ = ["STANDARD_ARMS", "Leaf", "Recipe", "expand"]
+
+#: arms that a list may name without spelling out their stages; ``source`` is optional in them
+STANDARD_ARMS: dict[str, list[Any]] = {
+    "random": [],
+    "base": ["base"],
+    "base_refreshed": ["base", {"use": "target", "train": "statistics", "steps": None, "epochs": 1}],
+    "target": ["target"],
+    "hpt": ["base", "target"],
+    "hpt_bn": ["base", {"use": "target", "train": "norm"}],
+}
+
+
+class Recipe(Spec):
+    """A study: coats by name, arms made of them, and how the arms are judged.
+
+    Attributes:
+        name: of the study.
+        backbone: of every stage that does not name its own.
+        defaults: settings of every stage that trains.
+        stages: coats by name.
+        arms: name → list of coats (a name, or a mapping with ``use: NAME`` and what differs), or a list of names
+            among the standard arms ``random, base, base_refreshed, target, hpt, hpt_bn``.
+        axes: path into the recipe, such as ``stages.target.steps`` → values; arms that a value changes are
+            repeated for each.
+        seeds: of every stage that trains; each arm runs once for each.
+        protocol: how each arm's backbone is judged.
+        watch: log-spaced points at which k-NN on held-out training images is measured during training.
+    """
+
+    name: str = "study"
+    backbone: str | None = None
+    defaults: dict[str, Any] = {}
+    stages: dict[str, dict[str, Any]] = {}
+    arms: dict[str, list[Any]] | list[str] = ["random", "base", "target", "hpt", "hpt_bn"]
+    axes: dict[str, list[Any]] = {}
+    seeds: list[int] = Field(default=[0], min_length=1)
+    protocol: Protocol | None = None
+    watch: int = Field(default=8, ge=0)
+
+    @classmethod
+    def load(cls, path: Path | str) -> Recipe:
+        """Read a YAML recipe.
+
+        Raises:
+            SpecError: naming what is wrong, with the nearest known setting.
+        """
+        return cls.of(load_yaml(path), where=f"recipe {str(path)!r}")
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One arm with one seed: the stages that lead to it, in order; the last one's backbone is judged."""
+
+    arm: str
+    seed: int
+    stages: tuple[Stage, ...]
+
+
+def expand(recipe: Recipe) -> list[Leaf]:
+    """Write out every arm × axis value × seed, in the recipe's order, each distinct chain once.
+
+    Raises:
+        SpecError: for unknown stages, arms, axes or settings.
+    """
+    leaves: list[Leaf] = []
+    seen: dict[tuple[str, ...], str] = {}
+    for tag, variant in _variants(recipe):
+        for arm, coats in _arms(variant).items():
+            for seed in variant.seeds:
+                stages = tuple(_stages(variant, arm, coats, seed))
+                name = f"{arm}[{tag}]" if tag and _touched(recipe, arm, coats) else arm
+                identity = tuple(stage.model_dump_json() for stage in stages)
+                if seen.setdefault((name, *identity), name) == name and not _listed(leaves, name, seed):
+                    leaves.append(Leaf(name, seed, stages))
+    return leaves
+
+
+def _listed(leaves: list[Leaf], arm: str, seed: int) -> bool:
+    return any(leaf.arm == arm and leaf.seed == seed for leaf in leaves)
+
+
+def _variants(recipe: Recipe) -> Iterator[tuple[str, Recipe]]:
+    """Each point of the grid with a short tag, such as ``steps=50``."""
+    if not recipe.axes:
+        yield "", recipe
+        return
+    for values in itertools.product(*recipe.axes.values()):
+        changed = recipe.model_dump(mode="python", exclude={"axes"})
+        for path, value in zip(recipe.axes, values, strict=True):
+            _set(changed, path.split("."), value, path)
+        tag = ", ".join(f"{path.split('.')[-1]}={value}" for path, value in zip(recipe.axes, values, strict=True))
+        yield tag, Recipe.of(changed, where=f"recipe {recipe.name!r} with {tag}")
+
+
+def _set(tree: Any, path: list[str], value: Any, whole: str) -> None:
+    for part in path[:-1]:
+        if isinstance(tree, dict) and part not in tree:
+            tree[part] = {}
+        tree = tree[int(part)] if isinstance(tree, list) and part.isdigit() else _child(tree, part, whole)
+    if isinstance(tree, list):
+        tree[int(path[-1])] = value
+    elif isinstance(tree, dict):
+        tree[path[-1]] = value
+    else:
+        raise SpecError(f"axis {whole!r} leads nowhere; give a path such as stages.target.steps")
+
+
+def _child(tree: Any, part: str, whole: str) -> Any:
+    if not isinstance(tree, dict) or part not in tree:
+        raise SpecError(f"axis {whole!r} leads nowhere at {part!r}; give a path such as stages.target.steps")
+    return tree[part]
+
+
+def _touched(recipe: Recipe, arm: str, coats: list[Any]) -> bool:
+    """Whether any axis points at a stage of this arm, or at settings of all that train."""
+    used = {coat if isinstance(coat, str) else coat.get("use", "") for coat in coats}
+    for path in recipe.axes:
+        head, _, rest = path.partition(".")
+        owner = rest.partition(".")[0]
+        trains = any("data" in recipe.stages.get(name, {}) for name in used)
+        if (head == "stages" and owner in used) or (head == "arms" and owner == arm):
+            return True
+        if (head == "defaults" and trains) or head == "backbone":
+            return True
+    return False
+
+
+def _arms(recipe: Recipe) -> dict[str, list[Any]]:
+    if isinstance(recipe.arms, dict):
+        return recipe.arms
+    arms: dict[str, list[Any]] = {}
+    for name in recipe.arms:
+        if name not in STANDARD_ARMS:
+            hint = did_you_mean(name, STANDARD_ARMS)
+            raise SpecError(f"arm {name!r} is not a standard arm{hint}; spell out its stages: arms: {{{name}: [...]}}")
+        arms[name] = copy.deepcopy(STANDARD_ARMS[name])
+    return arms
+
+
+def _stages(recipe: Recipe, arm: str, coats: list[Any], seed: int) -> Iterator[Stage]:
+    if not coats:
+        values = {"name": "random", "init": "random", "backbone": _random_backbone(recipe), "seed": seed}
+        yield Stage.of(values, where=f"arm {arm!r}")
+        return
+    for position, coat in enumerate(coats):
+        where = f"arm {arm!r}, coat {position + 1}"
+        if not isinstance(coat, str | dict):
+            raise SpecError(f"{where} must be a stage's name or a mapping, not {coat!r}")
+        asked = {"use": coat} if isinstance(coat, str) else dict(coat)
+        values = _merged(recipe, asked, where)
+        values["seed"] = seed if "seed" not in values else values["seed"]
+        if position == 0 and "data" in values:
+            values.setdefault("init", "random")
+            values.setdefault("backbone", _random_backbone(recipe))
+        if position > 0 and "init" in values:
+            raise SpecError(f"{where} has init, but its weights come from the coat before; put init on the first coat")
+        yield Stage.of(values, where=where)
+
+
+def _merged(recipe: Recipe, asked: dict[str, Any], where: str) -> dict[str, Any]:
+    """A named stage with the recipe's defaults below it and what this arm changes above it."""
+    name = asked.pop("use", None)
+    if name is None:
+        values: dict[str, Any] = {"name": where, **asked}
+    elif name not in recipe.stages:
+        raise SpecError(f"{where} uses stage {name!r}, which is not under stages{did_you_mean(name, recipe.stages)}")
+    else:
+        values = _over({"name": name, **recipe.stages[name]}, asked)
+    return _over(recipe.defaults, values) if "data" in values else values
+
+
+def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _over(merged[key], value) if both else value
+    return merged
+
+
+def _random_backbone(recipe: Recipe) -> str:
+    """The network of chains that start from random weights: the recipe's, or the base's."""
+    if recipe.backbone is not None:
+        return recipe.backbone
+    for stage in recipe.stages.values():
+        if "backbone" in stage:
+            return str(stage["backbone"])
+        if stage.get("init") == "imagenet-lite0":
+            return "timm/tf_efficientnet_lite0"
+    raise SpecError("the recipe names no backbone; add backbone: timm/resnet18 (undercoat list backbones)")

@@ -1,0 +1,159 @@
+"""A study: plan it, run it like ``make``, ask how far it is."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+
+from undercoat.runtime import require_one_process
+from undercoat.study.coat import Coat, lay, open_folder
+from undercoat.study.folder import STUDY, claim, progress_of, read_study, refuse_foreign, stages_folder, write_study
+from undercoat.study.graph import DataShelf, Graph, build_graph
+from undercoat.study.judge import Judge
+from undercoat.study.recipe import Recipe, expand
+from undercoat.study.watching import knn_watch, watch_points
+from undercoat.files import atomic
+
+__all__ = ["StageStatus", "Study"]
+
+
+@dataclass(frozen=True)
+class StageStatus:
+    """How far one coat of a study is."""
+
+    digest: str
+    chain: str
+    seed: int
+    state: str
+    step: int
+    steps: int
+
+
+class Study:
+    """Arms, each a chain of coats, run and judged in one folder.
+
+    Args:
+        recipe: what to compare.
+        out: folder; a study that lies there already goes on, finished coats are not repeated.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        cache: where decoded images are kept; next to the study by default.
+        strict: stop at the first broken file instead of leaving it out.
+        console: where to print.
+
+    Example:
+        >>> study = Study(Recipe(stages={}, arms={"a": []}, backbone="timm/resnet18"), out="runs/none")
+        >>> [route.arm for route in study.graph().routes]
+        ['a']
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        *,
+        out: Path | str,
+        device: str = "auto",
+        cache: Path | str | None = None,
+        strict: bool = False,
+        console: Console | None = None,
+    ) -> None:
+        self.recipe, self.out, self.device = recipe, Path(out), device
+        self.console = console or Console(stderr=True)
+        folder = Path(cache) if cache is not None else self.out / "cache"
+        self.shelf = DataShelf(cache=folder, strict=strict)
+        self._graph: Graph | None = None
+
+    def graph(self) -> Graph:
+        """Resolve every stage; opens (and the first time decodes) the data."""
+        if self._graph is None:
+            self._graph = build_graph(expand(self.recipe), self.shelf, stages_folder(self.out))
+        return self._graph
+
+    def run(self) -> Path:
+        """Lay every coat that is not finished, judge every arm, and write the table and the report.
+
+        Raises:
+            Interrupted: after saving; calling again goes on.
+            SpecError: for a recipe that cannot be run as it is, before any work.
+        """
+        require_one_process("a study")
+        refuse_foreign(self.out, marker=STUDY)
+        with claim(self.out):
+            graph = self.graph()
+            judge = None if self.recipe.protocol is None else Judge(self.recipe.protocol, self.shelf, self.out, self.device)
+            self._describe(graph)
+            for number, coat in enumerate(graph.coats.values(), start=1):
+                self._lay(graph, coat, number)
+            if judge is not None:
+                judge.run(graph, name=self.recipe.name, console=self.console)
+        from undercoat.report import build
+
+        return build(self.out)
+
+    def _lay(self, graph: Graph, coat: Coat, number: int) -> None:
+        folder = stages_folder(self.out) / coat.digest
+        title = f"coat {number}/{len(graph.coats)}  {graph.readable(coat.digest)}  seed {coat.stage.seed}"
+        if open_folder(coat, folder, resume=True):
+            self.console.print(f"{title}  [dim]finished before[/dim]", highlight=False)
+            return
+        self.console.print(title, highlight=False)
+        for name, value, reason in coat.resolution.chosen:
+            self.console.print(f"  [dim]{name} = {value}  ({reason})[/dim]", highlight=False)
+        watch, points = None, frozenset[int]()
+        if self.recipe.protocol is not None and coat.stage.kind == "pretrain":
+            points = watch_points(coat.stage.steps or 0, self.recipe.watch)
+            watch = knn_watch(self.recipe.protocol, self.shelf, coat.stage.precision)
+        lay(coat, folder, device=self.device, watch=watch, watch_at=points)
+
+    def _describe(self, graph: Graph) -> None:
+        """Write what this study is: ``study.yaml`` and ``study.json``."""
+        arms: dict[str, dict[str, Any]] = {}
+        for route in graph.routes:
+            coats = [graph.coats[digest].stage.coat for digest in route.coats]
+            arm = arms.setdefault(route.arm, {"name": route.arm, "coats": coats, "stages": {}})
+            arm["stages"][str(route.seed)] = list(route.coats)
+        write_study(
+            self.out,
+            {
+                "name": self.recipe.name,
+                "command": command_line(),
+                "created": datetime.now(UTC).isoformat(timespec="seconds"),
+                "seeds": self.recipe.seeds,
+                "arms": list(arms.values()),
+            },
+        )
+        with atomic(self.out / "study.yaml") as temporary:
+            text = yaml.safe_dump(self.recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+            temporary.write_text(text, encoding="utf-8")
+
+    @staticmethod
+    def status(out: Path | str) -> list[StageStatus]:
+        """How far every coat of a study is, at any time, also while it runs.
+
+        Raises:
+            RunError: when the folder holds no study.
+        """
+        folder = Path(out)
+        found: dict[str, StageStatus] = {}
+        for arm in read_study(folder)["arms"]:
+            for seed, digests in arm["stages"].items():
+                for position, digest in enumerate(digests):
+                    state, step = progress_of(stages_folder(folder) / digest)
+                    spec = stages_folder(folder) / digest / "stage.yaml"
+                    steps = int((yaml.safe_load(spec.read_text("utf-8")).get("steps") or 0) if spec.exists() else 0)
+                    chain = ">".join(arm["coats"][: position + 1])
+                    done = steps if state == "finished" else step
+                    found.setdefault(digest, StageStatus(digest, chain, int(seed), state, done, steps))
+        return list(found.values())
+
+
+def command_line() -> str:
+    """The command that repeats what is running, as a person would type it."""
+    program, *arguments = sys.argv
+    name = "undercoat" if Path(program).name in ("__main__.py", "undercoat") else f"python {Path(program).name}"
+    return " ".join([name, *(f"'{a}'" if " " in a else a for a in arguments)])
