@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from html.parser import HTMLParser
 
 import pytest
 import yaml
+from PIL import Image
 
 from undercoat.errors import RunError
 from undercoat.records import Record, append
@@ -40,7 +40,7 @@ class Page(HTMLParser):
 
     @property
     def words(self):
-        return " ".join(" ".join(self.text).split())
+        return " ".join("".join(self.text).split())
 
     def all(self, tag):
         return [attrs for name, attrs in self.elements if name == tag]
@@ -97,8 +97,16 @@ def test_each_figure_has_its_numbers(study):
 
 def test_pictures_are_embedded_once_each(study):
     sources = [attrs["src"] for attrs in page_of(study).all("img")]
-    assert len(sources) == 5  # views of three arms, neighbours before and after
+    assert len(sources) == 3  # views, the same for all three arms; neighbours before and after
     assert all(source.startswith("data:image/png;base64,") for source in sources)
+
+
+def test_coats_that_saw_other_views_show_their_own(study):
+    views = next((study / "stages").glob("hpt0*/views.png"))
+    Image.new("RGB", (64, 32), "red").save(views)
+    page = page_of(study)
+    assert len(page.all("img")) == 4
+    assert "target and hpt_bn · sample:twemoji, moco_v2 · the same views" in page.words
 
 
 def test_how_to_repeat_it_is_complete(study):
@@ -266,7 +274,6 @@ def test_the_page_is_replaced_whole_and_other_files_are_kept(study, tmp_path):
     assert build(study, tmp_path / "new" / "out.html").exists()
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
 def test_a_place_that_cannot_be_written_is_one_sentence(study, tmp_path):
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(RunError, match="cannot be written"):

@@ -7,7 +7,7 @@ from statistics import median
 
 from undercoat.records import Record
 from undercoat.report.arms import NULL_ARM, Arm
-from undercoat.report.comparisons import comparisons
+from undercoat.report.comparisons import compared_pairs, comparisons
 from undercoat.report.estimates import difference, estimate, measures, null_estimate
 from undercoat.report.wording import count, fraction, listed
 
@@ -52,15 +52,17 @@ def _null_caveat(rows: Sequence[Record], arms: Sequence[Arm]) -> str:
     return f"Not beyond always answering the commonest class: {listed(names)}."
 
 
-def _selection_caveat(rows: Sequence[Record], arms: Sequence[Arm]) -> str:
+def _selection_caveat(rows: Sequence[Record]) -> str:
     tests = [
-        one for pair in comparisons(rows, arms) for measure in measures(rows)
+        one
+        for pair in compared_pairs(rows)
+        for measure in measures(rows)
         if (one := difference(rows, *pair, measure)) and one.direction is not None
-    ]  # fmt: skip
+    ]
     if len(tests) < 2:
         return ""
     return (
-        f"{len(tests)} differences are shown without correction for looking at several: "
+        f"{len(tests)} differences were measured, without correction for looking at several: "
         "at 95 % one in twenty would look real by chance."
     )
 
@@ -77,7 +79,7 @@ def caveats(rows: Sequence[Record], arms: Sequence[Arm]) -> list[str]:
         f"Not measured yet: {listed(missing)}." if missing else "",
         _seed_caveat(rows),
         _size_caveat(rows, arms),
-        _selection_caveat(rows, arms),
+        _selection_caveat(rows),
         f"Only {datasets[0]} was tested; other images may answer otherwise." if len(datasets) == 1 else "",
     ]
     return [text for text in said if text]

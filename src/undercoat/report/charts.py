@@ -129,7 +129,8 @@ def _frame(x: Scale, y: Scale, axes: Axes) -> Markup:
         parts += [_line(LEFT, y(tick), WIDTH - RIGHT, y(tick), "grid")]
         parts += [_write(LEFT - 7, y(tick) + 4, tick_text(tick), anchor="end")]
     parts.append(_line(LEFT, floor, WIDTH - RIGHT, floor, "axis"))
-    for tick in _clear_of_neighbours(x.ticks(5), x, 26):
+    steps = [tick for tick in x.ticks(5) if tick == round(tick)]  # there is no step one and a half
+    for tick in _clear_of_neighbours(steps, x, 26):
         parts += [_line(x(tick), floor, x(tick), floor + 4, "axis")]
         parts += [_write(x(tick), floor + 17, tick_text(tick))]
     parts += [

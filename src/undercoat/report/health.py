@@ -91,7 +91,7 @@ def _meter(found: Found) -> object:
     if not series:
         return note("The collapse meter recorded nothing.")
     remark = (
-        "How many directions the features use. A line that falls towards 1 means that all images are mapped "
+        "How many directions the embeddings use. A line that falls towards 1 means that all images are mapped "
         "to nearly the same point."
     )
     drawn = curve_figure("Collapse meter: effective rank", series, Axes(x="step", y="effective rank"), (), remark)

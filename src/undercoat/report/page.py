@@ -48,11 +48,20 @@ def _head(found: Found) -> Markup:
     )
 
 
+def _moment(text: object) -> str:
+    """Write a time as people read it; anything else as it is."""
+    try:
+        return f"{datetime.fromisoformat(str(text)).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    except ValueError:
+        return str(text)
+
+
 def _header(found: Found) -> Markup:
     created = found.study.get("created")
     seeds = found.study.get("seeds")
-    said = [f"made {created}" if created else "", f"{len(found.arms)} arms" if found.arms else ""]
-    said += [f"seeds {', '.join(str(seed) for seed in seeds)}"] if isinstance(seeds, list) and seeds else []
+    said = [f"made {_moment(created)}" if created else "", f"{len(found.arms)} arms" if found.arms else ""]
+    if isinstance(seeds, list) and seeds:
+        said.append(f"seed{'s' if len(seeds) > 1 else ''} {', '.join(str(seed) for seed in seeds)}")
     said.append(f"report written {datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
     links = [tag("li", tag("a", title, href=f"#{anchor}")) for anchor, title in PARTS.items()]
     return tag(

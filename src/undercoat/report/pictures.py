@@ -11,10 +11,10 @@ from typing import Any
 from PIL import Image, UnidentifiedImageError
 
 from undercoat.report.blocks import more, note, numbers, section
-from undercoat.report.curves import coats_of
+from undercoat.report.curves import Coat, coats_of
 from undercoat.report.folder import Found, Stage
 from undercoat.report.markup import Markup, tag
-from undercoat.report.wording import count, fraction, number
+from undercoat.report.wording import count, fraction, listed, number
 
 __all__ = ["pictures_section"]
 
@@ -49,15 +49,29 @@ def _picture(path: Path, caption: object, alternative: str, *below: object) -> M
 
 
 def _views(found: Found) -> list[Markup]:
-    drawn = []
+    """One grid per coat; coats that were fed the very same views share one."""
+    grids: dict[object, list[tuple[Coat, Stage]]] = {}
     for coat in coats_of(found):
-        with_views = [stage for _, stage in coat.stages if (stage.path / "views.png").exists()]
-        stage = with_views[0] if with_views else coat.stages[0][1]
-        what = f"{stage.spec.get('data', 'unknown data')}, {stage.spec.get('method', 'unknown method')}"
-        caption = [tag("strong", coat.name), f" · {what}"]
-        alternative = f"A grid of augmented views exactly as they were fed to the network for {coat.name}."
-        drawn.append(_picture(stage.path / "views.png", caption, alternative))
-    return drawn
+        there = [stage for _, stage in coat.stages if (stage.path / "views.png").exists()]
+        stage = there[0] if there else coat.stages[0][1]
+        content = _bytes(stage.path / "views.png") if there else coat.name
+        grids.setdefault(content, []).append((coat, stage))
+    return [_grid(shared) for shared in grids.values()]
+
+
+def _grid(shared: list[tuple[Coat, Stage]]) -> Markup:
+    names, stage = listed([coat.name for coat, _ in shared]), shared[0][1]
+    what = f"{stage.spec.get('data', 'unknown data')}, {stage.spec.get('method', 'unknown method')}"
+    caption = [tag("strong", names), f" · {what}" + (" · the same views" if len(shared) > 1 else "")]
+    alternative = f"A grid of augmented views exactly as they were fed to the network for {names}."
+    return _picture(stage.path / "views.png", caption, alternative)
+
+
+def _bytes(path: Path) -> object:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return path
 
 
 def _last_with_neighbours(found: Found, names: Sequence[str]) -> tuple[str, Stage] | None:
@@ -87,7 +101,10 @@ def _share(stage: Stage) -> str:
     if not known:
         return ""
     same = sum(known)
-    return f"{same} of {len(known)} neighbours have the query's class ({fraction(same / len(known))})."
+    return (
+        f"{same} of {len(known)} neighbours have the query's class ({fraction(same / len(known))}): "
+        "these are underlined long and blue, others short and orange."
+    )
 
 
 def _neighbour_table(stage: Stage) -> Markup | None:

@@ -39,14 +39,16 @@ def verdict_section(found: Found) -> Markup:
     asides = [
         _aside("What this does not show", limits, warns=False),
         _aside("Unfinished", open_stages, warns=True),
-        _aside("Remarks on the files", found.notes, warns=True),
+        _aside("Remarks", found.notes, warns=True),
     ]
     return section("verdict", "Verdict", tag("div", left, tag("div", asides, class_="aside"), class_="columns"))
 
 
-def _kept_together(text: str) -> str:
-    """Let no line break fall inside an interval."""
-    return text.replace(" … ", "\N{NO-BREAK SPACE}…\N{NO-BREAK SPACE}").replace("95 %", "95\N{NO-BREAK SPACE}%")
+def _kept_together(text: str) -> Markup:
+    """Let no line break fall inside an interval or inside "k-NN"."""
+    text = text.replace(" … ", "\N{NO-BREAK SPACE}…\N{NO-BREAK SPACE}").replace("95 %", "95\N{NO-BREAK SPACE}%")
+    first, *others = text.split("k-NN")
+    return join(first, [[tag("span", "k-NN", class_="nowrap"), part] for part in others])
 
 
 def _aside(title: str, texts: Sequence[str], *, warns: bool) -> Markup | None:
