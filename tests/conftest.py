@@ -1,11 +1,15 @@
-"""Shared by all tests: one thread for steadier small work, and batches to feed methods with."""
+"""Shared by all tests: a torchvision that can be imported, and batches to feed methods with."""
 
 import numpy as np
 import pytest
 import torch
 
+from undercoat._torchvision import ensure_importable
 from undercoat.augment.batch import Batch
 from undercoat.functional.draws import Draws
+
+ensure_importable()
+torch.set_num_threads(1)  # tests are small: a second thread only waits when the machine is busy
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ these return what they are given.
 
 from __future__ import annotations
 
+import inspect
+import logging
 import os
 import platform
 import random
@@ -17,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 import torch.distributed as dist
@@ -30,6 +32,13 @@ from undercoat.errors import RunError, SpecError
 __all__ = ["Precision", "Runtime", "broadcast_rows", "gather_rows", "process_mean", "rank", "world_size"]
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
+_AUTOCAST = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+# torch 2.13 renamed the option
+_BUFFERS = (
+    "forward_sync_buffers"
+    if "forward_sync_buffers" in inspect.signature(nn.parallel.DistributedDataParallel).parameters
+    else "broadcast_buffers"
+)
 _FABRIC_PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
@@ -68,6 +77,13 @@ def process_mean(value: Tensor) -> Tensor:
     return total / world_size()
 
 
+class Reading(NamedTuple):
+    """Device and autocast dtype for reading features."""
+
+    device: torch.device
+    autocast_dtype: torch.dtype | None
+
+
 @dataclass(frozen=True)
 class Runtime:
     """A started Fabric with the choices that it was started with."""
@@ -93,16 +109,25 @@ class Runtime:
         accelerator = _accelerator(device)
         chosen, reason = _choose_precision(precision, accelerator, backbone)
         processes = _processes_per_node()
+        logging.getLogger("lightning.fabric").setLevel(logging.WARNING)  # it repeats the precision at every start
+        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
         fabric = Fabric(
             accelerator=accelerator,
             devices=processes,
             num_nodes=max(1, _launched_world() // processes),
             # every process keeps its own batch statistics, as published; the queue is equal on all by construction
-            strategy=DDPStrategy(broadcast_buffers=False) if _launched_world() > 1 else "auto",
+            strategy=DDPStrategy(**{_BUFFERS: False}) if _launched_world() > 1 else "auto",
             precision=_FABRIC_PRECISION[chosen],  # type: ignore[arg-type]
         )
         fabric.launch()
         return cls(fabric, chosen, reason)
+
+    @staticmethod
+    def reading(backbone: nn.Module, *, device: str = "auto", precision: Precision = "auto") -> Reading:
+        """Where and how to run a frozen backbone, without joining or starting anything."""
+        accelerator = _accelerator(device)
+        chosen, _ = _choose_precision(precision, accelerator, backbone)
+        return Reading(torch.device(accelerator), _AUTOCAST[chosen])
 
     @property
     def device(self) -> torch.device:
@@ -117,7 +142,7 @@ class Runtime:
     @property
     def autocast_dtype(self) -> torch.dtype | None:
         """The dtype of autocast, or None in full precision."""
-        return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.precision)
+        return _AUTOCAST[self.precision]
 
     def barrier(self) -> None:
         """Wait for all processes."""

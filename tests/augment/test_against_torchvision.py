@@ -136,9 +136,7 @@ def test_whole_views_have_torchvisions_statistics():
 
 def test_small_views_are_blurred_in_proportion():
     draws = Draws(seed=0, epoch=np.zeros(50, dtype=int), index=np.arange(50))
-    large, small = (
-        augmentation("moco_v2", size_px=size).draw(draws, np.ones(50), view=0) for size in (224, 56)
-    )
+    large, small = (augmentation("moco_v2", size_px=size).draw(draws, np.ones(50), view=0) for size in (224, 56))
     assert small.sigma_px == pytest.approx(large.sigma_px / 4)
 
 

@@ -122,13 +122,9 @@ def test_raw_values_are_scaled_by_low_and_high(raw, dtype):
     images = levels[:, None, None, None].expand(5, 8, 8, 1).contiguous().to(raw)
     recipe = augmentation("centre", size_px=8)
     before = images.clone()
-    (view,) = recipe.views(
-        images, torch.ones(5), draws_of(range(5)), number=1, dtype=dtype, low=low, high=high
-    )
+    (view,) = recipe.views(images, torch.ones(5), draws_of(range(5)), number=1, dtype=dtype, low=low, high=high)
     expected = torch.linspace(0, 1, 5)
-    assert torch.allclose(
-        view[:, 0, 3, 3].float(), expected, atol=1e-6 if dtype == torch.float32 else 1 / 256
-    )
+    assert torch.allclose(view[:, 0, 3, 3].float(), expected, atol=1e-6 if dtype == torch.float32 else 1 / 256)
     assert torch.equal(images.to(torch.int64), before.to(torch.int64))  # the canvases are left as they were
 
 

@@ -47,9 +47,7 @@ def augmentation(preset: str = "moco_v2", **overrides: Any) -> Augmentation:
     """
     if preset not in AUGMENTATIONS:
         known = ", ".join(AUGMENTATIONS)
-        raise SpecError(
-            f"{preset!r} is no augmentation{did_you_mean(preset, AUGMENTATIONS)} (known: {known})"
-        )
+        raise SpecError(f"{preset!r} is no augmentation{did_you_mean(preset, AUGMENTATIONS)} (known: {known})")
     names = [field.name for field in fields(Augmentation)]
     for name in overrides:
         if name not in names:

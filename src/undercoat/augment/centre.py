@@ -48,9 +48,7 @@ def centre_view(
         0.2
     """
     if not 0.0 < crop_fraction <= 1.0:
-        raise SpecError(
-            f"crop_fraction is {crop_fraction!r}, no share of an image: give above 0 and at most 1"
-        )
+        raise SpecError(f"crop_fraction is {crop_fraction!r}, no share of an image: give above 0 and at most 1")
     shape = aspect.cpu().numpy() if isinstance(aspect, Tensor) else np.asarray(aspect)
     planes = Planes.of(images, dtype=dtype, low=low, high=high)
     parameters = ViewParameters.plain(centre_boxes(shape, fraction=crop_fraction))

@@ -69,9 +69,7 @@ class ViewParameters:
     def joined(parts: Sequence[ViewParameters]) -> ViewParameters:
         """Put the rows of several views under one another, in their order."""
         names = [field.name for field in fields(ViewParameters)]
-        return ViewParameters(
-            **{name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
-        )
+        return ViewParameters(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
     def take(self, rows: NDArray[np.intp]) -> ViewParameters:
         """Select rows by position."""

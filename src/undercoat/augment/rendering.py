@@ -158,11 +158,7 @@ def _recolour(crops: list[Tensor], parameters: ViewParameters, planes: Planes, v
         mean = torch.cat([crop.flatten(2) @ ones for crop in crops]).float()[:, :, 0] / len(ones)
         offset = offset + share * (mean @ torch.tensor(weights, device=first.device)) / planes.span
     mixes = channels == 3 and parameters.changes_colour
-    matrix = (
-        colour_matrix(gain, drawn["saturation"], drawn["hue"], drawn["grey"])
-        if mixes
-        else gain[:, None, None]
-    )
+    matrix = colour_matrix(gain, drawn["saturation"], drawn["hue"], drawn["grey"]) if mixes else gain[:, None, None]
     factors = (matrix / planes.span).chunk(len(crops))
     offsets = offset[:, None, None].chunk(len(crops))
     for crop, factor, shift, view in zip(crops, factors, offsets, views, strict=True):
@@ -203,9 +199,7 @@ def render(
     batch, channels = values.shape[:2]
     number = len(parameters) // batch
     with _exact(values.device):
-        views = tuple(
-            values.new_empty(batch, size_px, size_px, channels).permute(0, 3, 1, 2) for _ in range(number)
-        )
+        views = tuple(values.new_empty(batch, size_px, size_px, channels).permute(0, 3, 1, 2) for _ in range(number))
         for part in planes.parts():
             some = replace(planes, values=values[part])
             rows = np.arange(len(parameters)).reshape(number, batch)[:, part].ravel()

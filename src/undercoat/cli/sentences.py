@@ -38,7 +38,7 @@ def _value(key: str, reason: str) -> str:
         known = re.findall(r"'([^']+)'", choices.group(1))
         near = did_you_mean(given.group(1).strip(), known) if given else ""
         return f"--{key}{value} is not one of {', '.join(known)}{near}"
-    kinds = list(dict.fromkeys(re.findall(r"<class '(\w+)'>", reason)))
+    kinds = list(dict.fromkeys(re.findall(r"Expected an? <class '(\w+)'>", reason)))
     names = {"int": "a whole number", "float": "a number", "bool": "true or false", "dict": "a mapping", "str": "text"}
     wanted = " or ".join(names.get(kind, kind) for kind in kinds if kind not in ("NoneType",))
     return f"--{key}{value} cannot be used: it takes {wanted or 'another kind of value'}"

@@ -70,6 +70,7 @@ def parse_address(spec: str, readers: tuple[str, ...]) -> Address:
     if not source:
         raise SpecError(f"'{text}' names no data; write a folder, a file or sample:NAME")
     given = _options(options, text)
+    source = os.path.expanduser(source)
     return Address(
         text=text,
         reader=reader,

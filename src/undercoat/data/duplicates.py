@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ __all__ = ["NEAR_BITS", "NEAR_DIFFERENCE", "Prints", "exact_clusters", "fingerpr
 NEAR_BITS = 6
 NEAR_DIFFERENCE = 0.12
 FLAT_CONTRAST = 0.01  # of the range 0..1
-PAIR_LIMIT = 2_000_000  # candidates to compare before the search stops and says so
+PAIR_LIMIT = 5_000_000  # candidates to compare before the search stops and says so
 _THUMB_PX, _GRID_PX, _LOW = 16, 32, 8
 _BATCH = 256
 
@@ -54,8 +55,8 @@ def _area(size: int, cells: int) -> NDArray[np.float64]:
     edges = np.linspace(0, size, cells + 1)
     pixels = np.arange(size)
     covered = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
-    weights = np.clip(covered, 0.0, None)
-    return weights / weights.sum(axis=1, keepdims=True)
+    weights: NDArray[np.float64] = np.clip(covered, 0.0, None) * (cells / size)
+    return weights
 
 
 def fingerprint(canvases: Canvases) -> Prints:
@@ -134,22 +135,28 @@ def _candidates(hashes: NDArray[np.uint64]) -> Iterator[tuple[NDArray[np.int64],
     Cut into ``NEAR_BITS`` + 1 bands, two such hashes agree in at least one band, so only those that share a
     band are compared: all pairs are found, and few are tried.
     """
-    edges = np.linspace(0, 64, NEAR_BITS + 2).astype(int)
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
-        band = (hashes >> np.uint64(low)) & np.uint64((1 << int(high - low)) - 1)
+    edges = np.linspace(0, 64, NEAR_BITS + 2).astype(np.int64)
+    masks = [np.uint64((1 << high) - (1 << low)) for low, high in pairwise(edges.tolist())]
+    for number, mask in enumerate(masks):
+        band = hashes & mask
         order = np.argsort(band, kind="stable")
         starts = np.flatnonzero(np.r_[True, np.diff(band[order]) != 0, True])
-        for start, stop in zip(starts[:-1], starts[1:], strict=True):
-            yield from _within(hashes, order[start:stop])
+        for start, stop in pairwise(starts.tolist()):
+            yield from _within(hashes, order[start:stop], masks[:number])
 
 
 def _within(
-    hashes: NDArray[np.uint64], bucket: NDArray[np.int64]
+    hashes: NDArray[np.uint64], bucket: NDArray[np.int64], earlier: list[np.uint64]
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """The near pairs of a bucket, without those that an earlier band has in common, too."""
     for start in range(0, len(bucket), _BATCH):
         rows = bucket[start : start + _BATCH]
-        far = np.bitwise_count(hashes[rows, None] ^ hashes[None, bucket]) > NEAR_BITS
-        far |= np.arange(len(bucket))[None, :] <= (start + np.arange(len(rows)))[:, None]
-        first, second = np.nonzero(~far)
-        if len(first):
-            yield rows[first], bucket[second]
+        near = np.bitwise_count(hashes[rows, None] ^ hashes[None, bucket]) <= NEAR_BITS
+        near &= np.arange(len(bucket))[None, :] > (start + np.arange(len(rows)))[:, None]
+        first, second = np.nonzero(near)
+        left, right = rows[first], bucket[second]
+        fresh = np.ones(len(left), bool)
+        for mask in earlier:
+            fresh &= ((hashes[left] ^ hashes[right]) & mask) != 0
+        if fresh.any():
+            yield left[fresh], right[fresh]

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,12 +138,6 @@ def inspect(
     canvases = open_data(spec, size_px=size_px, cache=cache, progress=progress)
     facts = read_facts(canvases.folder)[canvases.rows]
     kinds = StoredFacts.load(canvases.folder).kinds
-    prints = fingerprint(canvases)
-    same = exact_clusters(prints)
-    alike, complete = near_clusters(prints, same)
-    exact = _clusters(canvases, same, prints.flat)
-    near = _clusters(canvases, _not_only_exact(alike, same), prints.flat)
-    every = _clusters(canvases, alike, prints.flat)
     labels = canvases.labels
     return Inspection(
         name=canvases.name,
@@ -165,18 +160,31 @@ def inspect(
         mean=canvases.mean,
         std=canvases.std,
         skipped=canvases.skipped,
-        exact=tuple(exact[:LISTED]),
-        exact_images=sum(twins.count for twins in exact),
-        near=tuple(near[:LISTED]),
-        near_images=sum(twins.count for twins in near),
-        near_complete=complete,
-        flat_images=int(prints.flat.sum()),
-        leaks=tuple([twins for twins in every if len(set(twins.splits) - {""}) > 1][:LISTED]),
-        leaked_images=_leaked(alike, canvases.splits),
+        **_duplicates(canvases),
         crossing_groups=_crossing(canvases),
         suggested_px=suggest_size_px(facts["width"], facts["height"]),
         notes=canvases.notes,
     )
+
+
+def _duplicates(canvases: Canvases) -> dict[str, Any]:
+    """The fields of an ``Inspection`` that tell of twins."""
+    prints = fingerprint(canvases)
+    same = exact_clusters(prints)
+    alike, complete = near_clusters(prints, same)
+    exact = _clusters(canvases, same, prints.flat)
+    near = _clusters(canvases, _not_only_exact(alike, same), prints.flat)
+    every = _clusters(canvases, alike, prints.flat)
+    return {
+        "exact": tuple(exact[:LISTED]),
+        "exact_images": sum(twins.count for twins in exact),
+        "near": tuple(near[:LISTED]),
+        "near_images": sum(twins.count for twins in near),
+        "near_complete": complete,
+        "flat_images": int(prints.flat.sum()),
+        "leaks": tuple([twins for twins in every if len(set(twins.splits) - {""}) > 1][:LISTED]),
+        "leaked_images": _leaked(alike, canvases.splits),
+    }
 
 
 def _counted(values: Iterable[str]) -> dict[str, int]:
@@ -188,7 +196,8 @@ def _spread(values: NDArray[np.int32]) -> tuple[int, float, int]:
 
 
 def _labelled(labels: NDArray[np.int64] | NDArray[np.uint8]) -> NDArray[np.bool_]:
-    return labels[:, 0] != UNKNOWN_ROW if labels.ndim == 2 else labels != UNLABELLED
+    known: NDArray[np.bool_] = labels[:, 0] != UNKNOWN_ROW if labels.ndim == 2 else labels != UNLABELLED
+    return known
 
 
 def _class_counts(canvases: Canvases) -> dict[str, int]:
@@ -226,8 +235,10 @@ def _clusters(canvases: Canvases, cluster: NDArray[np.int64], flat: NDArray[np.b
 
 def _twins(canvases: Canvases, part: NDArray[np.int64], flat: NDArray[np.bool_]) -> Twins:
     labels = None if canvases.labels is None else canvases.labels[part]
+    _, first = np.unique(canvases.splits[part], return_index=True)  # one of each split is named first
+    named = np.concatenate([part[first], np.delete(part, first)])
     return Twins(
-        keys=_keys(canvases.keys, part[:KEYS_LISTED]),
+        keys=_keys(canvases.keys, named[:KEYS_LISTED]),
         count=len(part),
         splits=_counted(canvases.splits[part].tolist()),
         flat=bool(flat[part].all()),

@@ -29,7 +29,7 @@ def render(found: Inspection) -> str:
         ("unusable", _skipped(found.skipped)),
         ("exact twins", _twins(found.exact, found.exact_images)),
         ("near twins", _near(found)),
-        ("flat", f"{found.flat_images:,} images of a single colour" if found.flat_images else ""),
+        ("flat", f"{found.flat_images:,} of a single colour" if found.flat_images else ""),
         ("leaks", _leaks(found)),
         ("groups cut", _groups_cut(found.crossing_groups)),
         ("suggested", f"canvas size {found.suggested_px} pixels"),

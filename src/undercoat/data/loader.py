@@ -112,10 +112,10 @@ class Batches(Iterator[LoadedBatch]):
         start_step: int = 0,
         prefetch: int = 2,
     ) -> None:
+        self._stop = threading.Event()
         if len(canvases) < 1 or batch < world or not 0 <= rank < world:
             raise ValueError(f"{len(canvases)} images, batch {batch}, rank {rank} of {world}: nothing to load")
         self.wait_seconds = 0.0
-        self._stop = threading.Event()
         self._ready: queue.Queue[LoadedBatch | BaseException] = queue.Queue(max(prefetch, 1))
         order = Order(len(canvases), batch=batch, seed=seed)
         mine = slice(rank * batch // world, (rank + 1) * batch // world)

@@ -89,7 +89,7 @@ def open_data(
     listing = _listing(address)
     if strict:
         _refuse(listing.name, listing.skipped, len(listing) + len(listing.skipped))
-    folder = Path(cache) if cache is not None else DEFAULT_CACHE
+    folder = Path(cache if cache is not None else DEFAULT_CACHE).absolute()
     built = cached(listing, folder, size_px, progress)
     canvases = _ranged(_assembled(listing, built, folder / built.digest), address)
     if strict:
@@ -98,14 +98,18 @@ def open_data(
 
 
 def _listing(address: Address) -> Listing:
+    if address.reader != "sample" and not os.path.exists(address.source):
+        raise DataError(f"'{address.source}' does not exist{_near(Path(address.source))}")
     reader = address.reader or _reader_of(address)
-    return replace(READERS[reader](address.source), name=address.text)
+    try:
+        return replace(READERS[reader](address.source), name=address.text)
+    except OSError as error:
+        reason = error.strerror or error
+        raise DataError(f"'{address.source}' cannot be read as {reader} ({reason}); check it") from error
 
 
 def _reader_of(address: Address) -> str:
     path = Path(address.source)
-    if not path.exists():
-        raise DataError(f"'{address.source}' does not exist{_near(path)}")
     name = path.name.lower()
     if path.is_dir():
         return "idx" if holds_idx(path) else "folder"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from undercoat.errors import RunError
 from undercoat.evaluation.measures import Predictions
-from undercoat.evaluation.writing import write_whole
+from undercoat.files import atomic
 from undercoat.records import Record
 
 __all__ = ["Evaluation"]
@@ -61,7 +61,9 @@ class Evaluation:
         about = {"rows": [asdict(row) for row in self.rows], "notes": self.notes, "classes": first.classes}
         arrays: dict[str, NDArray[Any]] = {f"scores_{name}": found.scores for name, found in self.predictions.items()}
         arrays |= {"about": np.array(json.dumps(about)), "keys": self.keys, "labels": first.labels}
-        return write_whole(path, lambda out: np.savez_compressed(out, allow_pickle=False, **arrays))
+        with atomic(path) as temporary, temporary.open("wb") as out:
+            np.savez_compressed(out, allow_pickle=False, **arrays)
+        return path
 
     @classmethod
     def load(cls, path: Path | str) -> Evaluation:

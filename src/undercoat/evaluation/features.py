@@ -16,7 +16,7 @@ from undercoat.backbones.backbone import Backbone
 from undercoat.data.canvases import Canvases
 from undercoat.errors import RunError, SpecError
 from undercoat.evaluation.frozen import frozen
-from undercoat.evaluation.writing import write_whole
+from undercoat.files import atomic
 from undercoat.spec import digest
 
 __all__ = ["EvaluationView", "extract"]
@@ -96,7 +96,8 @@ def extract(
     kept = _load(path, len(canvases))
     if kept is None:
         features = _compute(backbone, canvases, reading)
-        write_whole(path, lambda out: np.save(out, features))
+        with atomic(path) as temporary, temporary.open("wb") as out:
+            np.save(out, features)
         kept = _load(path, len(canvases))
     if kept is None:
         raise RunError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from undercoat.data.canvases import Canvases
-from undercoat.evaluation.writing import write_whole
+from undercoat.files import atomic, write_json
 from undercoat.functional.draws import permutation
 from undercoat.functional.neighbours import nearest
 
@@ -78,9 +77,9 @@ def neighbours_sheet(
     path = Path(folder) / "neighbours.png"
     sheet = Image.fromarray(np.concatenate([_strip(row, train[0], images, layout.tile_px) for row in rows]))
     about = {"queries": [_about(row, train[0], images) for row in rows], "tile_px": layout.tile_px}
-    text = json.dumps(about, ensure_ascii=False, indent=1).encode()
-    write_whole(path, lambda out: sheet.save(out, format="PNG", optimize=True))
-    write_whole(path.with_suffix(".json"), lambda out: out.write(text))
+    with atomic(path) as temporary:
+        sheet.save(temporary, format="PNG", optimize=True)
+    write_json(path.with_suffix(".json"), about)
     return path
 
 

@@ -7,8 +7,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
-
 from undercoat.backbones import Backbone, build_backbone, canonical_name, timm_models
 from undercoat.errors import SpecError, WeightsError, did_you_mean
 from undercoat.interop.backbone_folder import WEIGHTS, find_backbone, load_backbone
@@ -133,8 +131,4 @@ def _lite0(settings: dict[str, Any]) -> Initial:
     if [tensor.shape for tensor in theirs] != [tensor.shape for tensor in ours.values()]:
         raise WeightsError(f"{file.name} does not line up with timm's tf_efficientnet_lite0; install timm>=1.0.12")
     match = load_into(built.trunk, dict(zip(ours, theirs, strict=True)), source=file.name)
-    with torch.no_grad():  # counters are left out of the match
-        for name, tensor in zip(ours, theirs, strict=True):
-            if name.endswith("num_batches_tracked"):
-                ours[name].copy_(tensor)
     return Initial(built, match)

@@ -24,7 +24,7 @@ from undercoat.interop import Match, initial_backbone, load_backbone, save_backb
 from undercoat.methods import method_class
 from undercoat.runtime import Runtime
 from undercoat.spec import difference, digest
-from undercoat.study.stage import Resolution, Stage, stage_digest
+from undercoat.study.stage import NOT_IN_DIGEST, Resolution, Stage, stage_digest
 from undercoat.study.views_sheet import save_views_sheet
 from undercoat.files import atomic, write_json
 from undercoat.training.fit import Budget, fit
@@ -102,7 +102,8 @@ def open_folder(coat: Coat, folder: Path, *, resume: bool) -> bool:
         return False
     saved = yaml.safe_load(spec.read_text(encoding="utf-8"))
     if saved["digest"] != coat.digest:
-        changed = [line for line in difference(saved, coat.saved_spec()) if not line.startswith("digest:")]
+        free = ("digest:", *(f"{name}:" for name in NOT_IN_DIGEST))
+        changed = [line for line in difference(saved, coat.saved_spec()) if not line.startswith(free)]
         what = "; ".join(changed[:6]) or "the images"
         verb = "cannot be resumed with another spec" if resume else "holds another run"
         raise RunError(f"{folder} {verb} ({what}); choose another --out, or undo the change")

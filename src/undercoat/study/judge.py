@@ -87,8 +87,7 @@ class Judge:
             return replace(found, rows=tuple(replace(row, **about) for row in found.rows))
         console.print(f"reading out {about['arm']}  seed {about['seed']}", highlight=False)
         backbone = load_backbone(folder)
-        runtime = Runtime.start(device=self.device, backbone=backbone)
-        reading: dict[str, Any] = {"device": runtime.device, "autocast_dtype": runtime.autocast_dtype}
+        reading: dict[str, Any] = Runtime.reading(backbone, device=self.device)._asdict()
         reading |= {"stage": stage, "cache": folder / "features"}
         found = evaluate(backbone, self.train, self.test, self.protocol, provenance=about, **reading)
         found.save(folder)

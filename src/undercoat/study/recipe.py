@@ -112,9 +112,9 @@ def _variants(recipe: Recipe) -> Iterator[tuple[str, Recipe]]:
 
 
 def _set(tree: Any, path: list[str], value: Any, whole: str) -> None:
-    for part in path[:-1]:
-        if isinstance(tree, dict) and part not in tree:
-            tree[part] = {}
+    for depth, part in enumerate(path[:-1]):
+        if isinstance(tree, dict) and part not in tree and depth >= 2:
+            tree[part] = {}  # a stage's group of settings, such as optimiser, may not be written out
         tree = tree[int(part)] if isinstance(tree, list) and part.isdigit() else _child(tree, part, whole)
     if isinstance(tree, list):
         tree[int(path[-1])] = value

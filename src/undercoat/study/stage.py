@@ -15,7 +15,10 @@ from undercoat.methods import Facts, check_arguments, method_class
 from undercoat.spec import Spec, digest
 from undercoat.training.optim import OptimiserSpec
 
-__all__ = ["Resolution", "Stage", "StageFacts", "resolve", "stage_digest"]
+__all__ = ["NOT_IN_DIGEST", "Resolution", "Stage", "StageFacts", "resolve", "stage_digest"]
+
+#: settings that do not touch the weights
+NOT_IN_DIGEST = ("name", "checkpoint_every", "log_every")
 
 
 class Stage(Spec):
@@ -122,12 +125,9 @@ class Resolution(NamedTuple):
     chosen: list[tuple[str, Any, str]]
 
 
-_NOT_IN_DIGEST = ("name", "checkpoint_every", "log_every")
-
-
 def stage_digest(stage: Stage, *, data_digest: str, parent: str) -> str:
     """Hash what decides a stage's weights: its resolved spec, its images and its parent's digest."""
-    values = {key: value for key, value in stage.model_dump(mode="json").items() if key not in _NOT_IN_DIGEST}
+    values = {key: value for key, value in stage.model_dump(mode="json").items() if key not in NOT_IN_DIGEST}
     values.pop("data")  # the digest of the content stands for it, wherever the images lie
     values["init"] = None if stage.init is None else identity(stage.init)
     if stage.kind == "init" and stage.init != "random":

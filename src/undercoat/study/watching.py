@@ -14,7 +14,7 @@ from undercoat.evaluation import Protocol, extract
 from undercoat.evaluation.splitting import held_out
 from undercoat.functional.draws import permutation
 from undercoat.functional.neighbours import knn_vote
-from undercoat.runtime import Runtime
+from undercoat.runtime import Precision, Runtime
 from undercoat.study.graph import DataShelf
 from undercoat.study.judge import labelled_sets
 
@@ -37,7 +37,7 @@ def watch_points(steps: int, count: int) -> frozenset[int]:
 
 
 def knn_watch(
-    protocol: Protocol, shelf: DataShelf, precision: str
+    protocol: Protocol, shelf: DataShelf, precision: Precision
 ) -> Callable[[Backbone], Callable[[int], dict[str, float]]]:
     """Make the function that training calls to measure its backbone.
 
@@ -57,16 +57,14 @@ def knn_watch(
 class _Watch:
     """k-NN accuracy of one backbone in training."""
 
-    def __init__(self, backbone: Backbone, images: Canvases, asked: NDArray[np.bool_], protocol: Protocol, precision: str) -> None:
+    def __init__(self, backbone: Backbone, images: Canvases, asked: NDArray[np.bool_], protocol: Protocol, precision: Precision) -> None:
         self.backbone, self.images, self.asked, self.protocol = backbone, images, asked, protocol
         self.precision = precision
 
     def __call__(self, step: int) -> dict[str, float]:
         device = next(self.backbone.parameters()).device
-        runtime = Runtime.start(device=device.type, precision=self.precision, backbone=self.backbone)  # type: ignore[arg-type]
-        features = extract(
-            self.backbone, self.images, view=self.protocol.view, device=device, autocast_dtype=runtime.autocast_dtype
-        )
+        dtype = Runtime.reading(self.backbone, device=device.type, precision=self.precision).autocast_dtype
+        features = extract(self.backbone, self.images, view=self.protocol.view, device=device, autocast_dtype=dtype)
         rows, labels = torch.as_tensor(np.array(features)), torch.as_tensor(np.array(self.images.labels))
         asked = torch.as_tensor(self.asked)
         votes = knn_vote(

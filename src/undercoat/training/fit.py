@@ -61,11 +61,13 @@ class Fitted:
     seconds: float
 
 
-def make_batch(loaded: LoadedBatch, data: Canvases, recipe: Augmentation, *, views: int, seed: int, device: torch.device) -> Batch:
-    """Turn loaded canvases into augmented views on ``device``."""
+def make_batch(loaded: LoadedBatch, data: Canvases, recipe: Augmentation, *, views: int, seed: int, runtime: Runtime) -> Batch:
+    """Turn loaded canvases into augmented views on the runtime's device, in the dtype that its autocast will use."""
+    dtype = torch.bfloat16 if runtime.autocast_dtype is torch.bfloat16 else torch.float32
+    device = runtime.device
     draws = Draws(seed=seed, epoch=loaded.epoch, index=loaded.index)
     images = loaded.images.to(device, non_blocking=True)
-    made = recipe.views(images, loaded.aspect, draws, number=views, low=data.low, high=data.high)
+    made = recipe.views(images, loaded.aspect, draws, number=views, dtype=dtype, low=data.low, high=data.high)
     return Batch(made, torch.as_tensor(loaded.index, device=device), draws, loaded.step)
 
 
@@ -146,12 +148,12 @@ class _Loop:
     ) -> Fitted:
         budget, main = self.budget, self.runtime.is_main
         start, stopped = time.perf_counter(), False
-        log = RunLog(self.folder, start_step=self.step, tensorboard=tensorboard) if main else None
+        log = RunLog(self.folder, start_step=self.step, tensorboard=tensorboard, enabled=main)
         batches = Batches(
             self.data, batch=budget.batch, seed=budget.seed, rank=rank(), world=world_size(), start_step=self.step
         )
         display = TrainingDisplay(title, steps=budget.steps, start=self.step, enabled=main)
-        with batches, StopRequest() as stop, display:
+        with batches, StopRequest() as stop, log, display:
             self._mark(batches)
             for loaded in batches:
                 if self.step >= budget.steps:
@@ -166,8 +168,6 @@ class _Loop:
                     self._save()
                 if stopped:
                     break
-        if log is not None:
-            log.close()
         return Fitted(self.step, stopped and self.step < budget.steps, time.perf_counter() - start)
 
     def _train_step(self, loaded: LoadedBatch) -> None:
@@ -201,7 +201,7 @@ class _Loop:
                 self.recipe,
                 views=self.method.number_of_views,
                 seed=self.budget.seed,
-                device=self.runtime.device,
+                runtime=self.runtime,
             )
             with self.runtime.fabric.no_backward_sync(self.wrapped, enabled=number < portions - 1):
                 output = self.wrapped(batch)
@@ -212,7 +212,7 @@ class _Loop:
 
     def _log(
         self,
-        log: RunLog | None,
+        log: RunLog,
         display: TrainingDisplay,
         batches: Batches,
         watch: Callable[[int], dict[str, float]] | None,
@@ -231,9 +231,8 @@ class _Loop:
                 display.say(f"step {self.step}: {trouble}")
         if watch is not None and self.runtime.is_main and self.step in self.budget.watch_at:
             line |= watch(self.step)
-        if log is not None:
-            log.write(line)
-            display.show(line)
+        log.write(line)
+        display.show(line)
         self.losses = []
         self._mark(batches)
 

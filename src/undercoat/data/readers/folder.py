@@ -35,24 +35,40 @@ class _Walk:
     def names(self, folder: str) -> Iterator[str]:
         """Yield image names below a folder in sorted order; links to folders wait in ``links``."""
         here = os.path.join(self.root, folder)
+        before = f"{folder}/" if folder else ""
         try:
             status = os.stat(here)
-            with os.scandir(here) as entries:
-                found = sorted((entry.name, _kind(entry)) for entry in entries if not is_hidden(entry.name))
+            files, folders = self._entries(here, before)
         except OSError as error:
             self.skipped.append((folder, f"cannot be read ({error.strerror})"))
             return
         self.seen.add((status.st_dev, status.st_ino))
-        for name, kind in found:
-            inside = f"{folder}/{name}" if folder else name
-            if kind == "folder":
-                yield from self.names(inside)
-            elif kind == "link":
-                self.links.append(inside)
-            elif is_image_name(name):
-                yield inside
+        for name in files:
+            if is_image_name(name):
+                yield before + name
             else:
-                self._pass_over(inside)
+                self._pass_over(before + name)
+        del files
+        for name in folders:
+            yield from self.names(before + name)
+
+    def _entries(self, here: str, before: str) -> tuple[list[str], list[str]]:
+        """Sorted names of files and of folders; one list each, for a folder may hold a million files."""
+        files, folders = [], []
+        with os.scandir(here) as entries:
+            for entry in entries:
+                if is_hidden(entry.name):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.name)
+                elif entry.is_symlink() and entry.is_dir():
+                    self.links.append(before + entry.name)
+                else:
+                    files.append(entry.name)
+        self.links.sort()
+        files.sort()
+        folders.sort()
+        return files, folders
 
     def linked(self) -> Iterator[str]:
         """Yield the images behind links to folders, each folder once, so that a loop of links ends."""
@@ -78,12 +94,6 @@ class _Walk:
         return tuple(sorted(self.skipped))
 
 
-def _kind(entry: os.DirEntry[str]) -> str:
-    if entry.is_dir(follow_symlinks=False):
-        return "folder"
-    return "link" if entry.is_symlink() and entry.is_dir() else "file"
-
-
 def _start(root: Path) -> tuple[str, tuple[str, ...]]:
     """Where to begin: in ``images/`` when masks lie beside it, for a mask is no picture."""
     if (root / "images").is_dir() and (root / "masks").is_dir():
@@ -95,13 +105,14 @@ def _stamped(root: Path, names: Names, walk: _Walk) -> tuple[Names, str]:
     """Drop files that cannot be looked at; hash every name, size and time of change."""
     stamp = blake2b(f"{root.resolve()}\n".encode("utf-8", "surrogateescape"), digest_size=16)
     kept = array("q")
-    for position in range(len(names)):
+    base = os.path.join(os.fsencode(root), b"")
+    for position, name in enumerate(names.raws()):
         try:
-            status = os.stat(os.path.join(root, names.path(position)))
+            status = os.stat(base + name)
         except OSError as error:
             walk.skipped.append((names[position], f"cannot be read ({error.strerror})"))
             continue
-        stamp.update(names.raw(position) + f"\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+        stamp.update(name + f"\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
         kept.append(position)
     rows = np.frombuffer(kept, np.int64) if kept else np.zeros(0, np.int64)
     return (names if len(rows) == len(names) else names.take(rows)), stamp.hexdigest()

@@ -112,10 +112,11 @@ def _columns(found: list[str], file: Path) -> list[str]:
         )
     for name in names:
         if name.lower() not in COLUMNS and not name.startswith("_"):
-            near = did_you_mean(name.lower(), COLUMNS) or (
-                f"; columns are {', '.join(COLUMNS)}, and '_{name}' would be passed over"
+            near = did_you_mean(name.lower(), COLUMNS) or "; rename it"
+            raise DataError(
+                f"'{name}' is no column of the data CSV '{file}' (those are {', '.join(COLUMNS)}; "
+                f"'_{name}' would be passed over){near}"
             )
-            raise DataError(f"'{name}' is no column of a data CSV ('{file}'){near}")
     if len(set(lowered)) < len(lowered):
         raise DataError(f"'{file}' has a column twice ({', '.join(names)}); rename one")
     return lowered

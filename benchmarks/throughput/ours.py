@@ -1,0 +1,110 @@
+"""Our side: the training loop as users run it, and its bare step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from throughput.setting import Task
+from torch.utils.flop_counter import FlopCounterMode
+
+from undercoat.augment.batch import Batch
+from undercoat.data.loader import Batches
+from undercoat.runtime import Runtime
+from undercoat.study.coat import recipe_of
+from undercoat.training.fit import Budget, fit, make_batch
+from undercoat.training.optim import build_optimiser
+
+__all__ = ["BareStep", "run_between_others"]
+
+STORED_BATCHES = 4
+
+
+class BareStep:
+    """Forward, backward, optimiser and target encoder on views that lie in memory: no loading, no augmentation.
+
+    Nothing of the loop is in it either: no wrapper, schedule, log or meter.
+    """
+
+    def __init__(self, task: Task, runtime: Runtime) -> None:
+        self.dtype = runtime.autocast_dtype
+        self.method = task.new_method().to(memory_format=torch.channels_last).train()
+        self.optimiser = build_optimiser(task.stage.optimiser, self.method)
+        recipe = recipe_of(task.stage)
+        with Batches(task.data, batch=task.setting.batch, seed=1) as batches:
+            self.stored = [
+                make_batch(next(batches), task.data, recipe, views=2, seed=1, runtime=runtime)
+                for _ in range(STORED_BATCHES)
+            ]
+
+    def run(self, steps: int) -> float:
+        """Seconds of ``steps`` steps."""
+        started = time.perf_counter()
+        for number in range(steps):
+            self._step(self.stored[number % STORED_BATCHES])
+        return time.perf_counter() - started
+
+    def flops(self) -> int:
+        """Floating-point operations of a step's products and convolutions, forward (both encoders) and backward."""
+        with FlopCounterMode(display=False) as counter:
+            self._step(self.stored[0])
+        return int(counter.get_total_flops())
+
+    def _step(self, batch: Batch) -> None:
+        with torch.autocast("cpu", self.dtype, enabled=self.dtype is not None):
+            loss = self.method(batch)["loss"]
+        loss.backward()
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        self.method.after_step(0.5)
+
+
+def run_between_others(
+    task: Task, runtime: Runtime, folder: Path, others: Sequence[Callable[[], None]], warm_up: Callable[[], None]
+) -> tuple[list[float], float]:
+    """Train with ``fit``, pausing after every segment to run one of ``others``.
+
+    The loop calls ``watch`` between two steps, where a k-NN curve would be measured; here that is the moment for
+    the other side. A segment is all that happens between two such calls: loading, views, steps, schedule, collapse
+    meter, log line, TensorBoard and display. The first segment warms up and is not counted.
+
+    Returns:
+        (seconds of ``len(others) + 1`` segments, so that each of the others lies between two of them; seconds of the
+        checkpoint at the end, which is in no segment).
+    """
+    length = task.setting.segment_steps
+    segments: list[float] = []
+    clock = 0.0
+    waiting = iter(others)
+
+    def watch(step: int) -> dict[str, float]:
+        nonlocal clock
+        ended = time.perf_counter()
+        if step > length:
+            segments.append(ended - clock)
+        (warm_up if step == length else next(waiting, lambda: None))()
+        clock = time.perf_counter()
+        return {}
+
+    steps = (len(others) + 2) * length
+    fit(
+        task.new_method(),
+        task.data,
+        recipe=recipe_of(task.stage),
+        optimiser=task.stage.optimiser,
+        budget=Budget(
+            steps=steps,
+            batch=task.setting.batch,
+            log_every=task.stage.log_every or length,
+            checkpoint_every=steps,
+            watch_at=frozenset(range(length, steps + 1, length)),
+        ),
+        part="all",
+        runtime=runtime,
+        folder=folder,
+        title="benchmark",
+        watch=watch,
+    )
+    return segments, time.perf_counter() - clock

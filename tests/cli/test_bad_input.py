@@ -1,0 +1,173 @@
+"""Bad input: one clear sentence, exit status 2, no traceback, nothing lost."""
+
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from undercoat.cli import main
+
+TINY = ["--backbone", "resnet10t", "--steps", "2", "--batch", "8", "--size_px", "32", "--device", "cpu"]
+
+
+def said(capsys, *arguments):
+    """Run a command that must fail; return its one sentence."""
+    assert main([str(a) for a in arguments]) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("undercoat: ")]
+    assert len(lines) == 1
+    assert "Traceback" not in lines[0]
+    return lines[0]
+
+
+@pytest.fixture
+def images(tmp_path):
+    """A folder of twelve small images in two classes."""
+    folder = tmp_path / "my images"
+    for label in ("ä", "b"):
+        (folder / label).mkdir(parents=True)
+        for number in range(6):
+            pixels = np.random.default_rng(number).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / label / f"img {number}.png")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["lst"], "'lst' is no command; did you mean 'list'?"),
+        (["study"], "undercoat study plan"),
+        (["data", "inspct"], "undercoat data inspect"),
+        (["pretrain", "--dta", "x"], "--dta is no flag of this command; did you mean '--data'?"),
+        (["pretrain", "--data"], "--data needs a value"),
+        (["pretrain", "--data", "x"], "out is missing"),
+        (["pretrain", "--data", "x", "--out", "y", "--steps", "abc"], "--steps 'abc' cannot be used: it takes a whole number"),
+        (["pretrain", "--data", "x", "--out", "y", "--train", "nrm"], "did you mean 'norm'?"),
+        (["list", "method"], "did you mean 'methods'?"),
+        (["show", "nowhere"], "nowhere holds no run"),
+        (["report", "nowhere"], "nowhere"),
+        (["resume", "nowhere"], "nowhere holds no run to resume"),
+        (["evaluate", "nowhere", "--data", "sample:digits"], "nowhere holds no run"),
+        (["study", "run", "nowhere.yaml"], "there is no recipe 'nowhere.yaml'"),
+        (["study", "status", "nowhere"], "nowhere holds no study"),
+        (["data", "inspect", "sample:digitz"], "did you mean 'digits'?"),
+    ],
+)
+def test_wrong_commands_get_a_sentence(arguments, sentence, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert sentence in said(capsys, *arguments)
+    assert not (tmp_path / "y").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--method", "moco"], "'moco' is no method; did you mean 'moco_v2'?"),
+        (["--backbone", "resnet1"], "is no timm model; did you mean 'resnet18'?"),
+        (["--init", "imagenet-lite"], "did you mean 'imagenet-lite0'?"),
+        (["--init", "nothing.pth"], "is no run, no file and no known name"),
+        (["--augmentation", "mocov2"], "did you mean 'moco_v2'?"),
+        (["--method_arguments", "{queue_sise: 3}"], "did you mean 'queue_size'?"),
+        (["--optimiser", "{lrr: 3}"], "did you mean 'lr'?"),
+        (["--backbone", "vit_tiny_patch16_224", "--train", "statistics"], "keeps no batch statistics"),
+        (["--epochs", "3"], "both steps and epochs"),
+        (["--labels", "nowhere"], "nowhere"),
+    ],
+)
+def test_wrong_settings_are_refused_before_training(arguments, sentence, images, capsys, tmp_path):
+    out = tmp_path / "run"
+    assert sentence in said(capsys, "pretrain", "--data", images, "--out", out, *TINY, *arguments)
+    assert not (out / "log.jsonl").exists()
+
+
+def test_an_empty_folder(capsys, tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert "empty" in said(capsys, "pretrain", "--data", tmp_path / "empty", "--out", tmp_path / "run", *TINY)
+
+
+def test_no_readable_image(capsys, tmp_path):
+    (tmp_path / "junk").mkdir()
+    (tmp_path / "junk" / "a.png").write_bytes(b"this is no image")
+    (tmp_path / "junk" / "b.jpg").write_bytes(b"")
+    sentence = said(capsys, "pretrain", "--data", tmp_path / "junk", "--out", tmp_path / "run", *TINY)
+    assert "junk" in sentence
+
+
+def test_broken_files_are_left_out_and_named_and_strict_stops(images, capsys, tmp_path):
+    (images / "b" / "broken.png").write_bytes((images / "b" / "img 0.png").read_bytes()[:200])
+    (images / "b" / "empty.jpg").touch()
+    assert "broken.png" in said(
+        capsys, "pretrain", "--data", images, "--out", tmp_path / "strict", *TINY, "--strict"
+    ) or "empty.jpg" in capsys.readouterr().err
+    assert main(["pretrain", "--data", str(images), "--out", str(tmp_path / "run"), *TINY]) == 0
+    printed = capsys.readouterr()
+    assert "2 files left out" in printed.err
+    assert (tmp_path / "run" / "backbone.safetensors").exists()
+
+
+def test_fewer_images_than_the_batch_shrinks_and_says_so(images, capsys, tmp_path):
+    arguments = ["pretrain", "--data", str(images), "--out", str(tmp_path / "run"), *TINY, "--batch", "64"]
+    assert main(arguments) == 0
+    assert "batch = 12" in capsys.readouterr().err
+
+
+def test_a_folder_with_other_things_in_it_is_left_alone(images, capsys, tmp_path):
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "to grandma.txt").write_text("dear")
+    assert "to grandma.txt" in said(capsys, "pretrain", "--data", images, "--out", tmp_path / "letters", *TINY)
+    assert sorted(path.name for path in (tmp_path / "letters").iterdir()) == ["to grandma.txt"]
+
+
+def test_another_run_in_the_folder_and_a_resume_with_another_spec(images, capsys, tmp_path):
+    run = ["pretrain", "--data", str(images), "--out", str(tmp_path / "run"), *TINY]
+    assert main(run) == 0
+    weights = (tmp_path / "run" / "backbone.safetensors").read_bytes()
+    assert "seed: 0 → 1" in said(capsys, *run, "--seed", "1")
+    assert "cannot be resumed with another spec" in said(capsys, *run, "--resume", "--seed", "1")
+    assert "this very run, finished" in said(capsys, *run)
+    Image.new("RGB", (40, 40)).save(images / "b" / "new.png")
+    assert "images: 12 → 13" in said(capsys, *run, "--resume")
+    assert (tmp_path / "run" / "backbone.safetensors").read_bytes() == weights
+
+
+def test_weights_that_do_not_fit_are_refused_with_counts(images, capsys, tmp_path):
+    assert main(["pretrain", "--data", str(images), "--out", str(tmp_path / "first"), *TINY]) == 0
+    (tmp_path / "first" / "backbone.safetensors").rename(tmp_path / "weights.safetensors")
+    other = [*TINY, "--backbone", "resnet18", "--init", str(tmp_path / "weights.safetensors")]
+    sentence = said(capsys, "pretrain", "--data", images, "--out", tmp_path / "run", *other)
+    assert "matched" in sentence
+    assert "missing" in sentence
+
+
+def test_labels_of_one_class_cannot_prove_anything(images, capsys, tmp_path):
+    assert main(["pretrain", "--data", str(images), "--out", str(tmp_path / "run"), *TINY]) == 0
+    table = tmp_path / "labels.csv"
+    table.write_text("path,label\n" + "".join(f"my images/b/img {n}.png,only\n" for n in range(6)), encoding="utf-8")
+    assert "class" in said(capsys, "evaluate", tmp_path / "run", "--data", table)
+
+
+def test_a_hundred_megapixels_are_not_decoded(images, capsys, tmp_path):
+    Image.new("1", (10_001, 10_001)).save(images / "b" / "huge.png")
+    assert main(["pretrain", "--data", str(images), "--out", str(tmp_path / "run"), *TINY]) == 0
+    assert "huge.png" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_that_may_not_be_read(capsys, tmp_path):
+    (tmp_path / "secret").mkdir(mode=0o000)
+    assert "secret" in said(capsys, "pretrain", "--data", tmp_path / "secret", "--out", tmp_path / "run", *TINY)
+
+
+def test_debug_shows_the_traceback(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Exception, match="nowhere"):
+        main(["--debug", "show", "nowhere"])
+
+
+def test_help_needs_no_torch():
+    import subprocess
+    import sys
+
+    code = "import sys; from undercoat.cli import main; main(['--help']); assert 'torch' not in sys.modules"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "undercoat pretrain" in printed

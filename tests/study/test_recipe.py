@@ -1,0 +1,84 @@
+import pytest
+
+from undercoat.errors import SpecError
+from undercoat.study.recipe import Recipe, expand
+
+STAGES = {"base": {"init": "imagenet-lite0"}, "target": {"data": "sample:digits", "steps": 5}}
+
+
+def recipe(**changes):
+    return Recipe.of({"name": "r", "stages": STAGES, **changes}, where="recipe")
+
+
+def test_the_standard_arms_are_written_out():
+    leaves = expand(recipe())
+    assert [leaf.arm for leaf in leaves] == ["random", "base", "target", "hpt", "hpt_bn"]
+    by_arm = {leaf.arm: leaf.stages for leaf in leaves}
+    assert by_arm["random"][0].init == "random"
+    assert by_arm["random"][0].backbone == "timm/tf_efficientnet_lite0"
+    assert [stage.train for stage in by_arm["hpt_bn"]] == ["all", "norm"]
+    assert by_arm["target"][0].init == "random"
+    assert by_arm["hpt"][1].init is None
+
+
+def test_seeds_multiply():
+    leaves = expand(recipe(seeds=[0, 1, 2], arms=["target", "hpt"]))
+    assert [(leaf.arm, leaf.seed) for leaf in leaves] == [(a, s) for a in ("target", "hpt") for s in (0, 1, 2)]
+    assert {stage.seed for leaf in leaves if leaf.seed == 2 for stage in leaf.stages} == {2}
+
+
+def test_an_axis_repeats_only_the_arms_that_it_changes():
+    leaves = expand(recipe(axes={"stages.target.steps": [5, 50]}))
+    assert sorted(leaf.arm for leaf in leaves) == sorted(
+        ["random", "base"] + [f"{arm}[steps={n}]" for arm in ("target", "hpt", "hpt_bn") for n in (5, 50)]
+    )
+    assert {leaf.stages[-1].steps for leaf in leaves if leaf.arm == "hpt[steps=50]"} == {50}
+
+
+def test_two_axes_make_a_grid():
+    axes = {"stages.target.steps": [1, 2], "stages.target.train": ["all", "norm"]}
+    leaves = expand(recipe(arms=["hpt"], axes=axes))
+    assert [leaf.arm for leaf in leaves] == [
+        f"hpt[steps={steps}, train={train}]" for steps in (1, 2) for train in ("all", "norm")
+    ]
+
+
+def test_defaults_lie_under_what_a_stage_and_an_arm_say():
+    leaves = expand(
+        recipe(
+            defaults={"batch": 7, "optimiser": {"lr": 0.5, "name": "sgd"}},
+            arms={"a": ["target"], "b": [{"use": "target", "batch": 9, "optimiser": {"lr": 0.1}}]},
+        )
+    )
+    assert [leaf.stages[0].batch for leaf in leaves] == [7, 9]
+    assert [(leaf.stages[0].optimiser.lr, leaf.stages[0].optimiser.name) for leaf in leaves] == [(0.5, "sgd"), (0.1, "sgd")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"arm": {}}, "did you mean 'arms'"),
+        ({"arms": ["hbt"]}, "'hbt' is not a standard arm; did you mean"),
+        ({"arms": {"a": ["tarjet"]}}, "did you mean 'target'"),
+        ({"arms": {"a": [3]}}, "must be a stage's name or a mapping"),
+        ({"arms": {"a": [{"use": "target", "stps": 3}]}}, "did you mean 'steps'"),
+        ({"arms": {"a": ["target", "base"]}}, "has init, but its weights come from the coat before"),
+        ({"axes": {"stages.tarjet.steps": [1]}}, "leads nowhere at 'tarjet'"),
+        ({"seeds": []}, "seeds"),
+        ({"stages": {"target": {"data": "x"}}, "arms": ["target"]}, "names no backbone"),
+    ],
+)
+def test_mistakes_are_named(changes, message):
+    with pytest.raises(SpecError, match=message):
+        expand(recipe(**changes))
+
+
+def test_a_missing_or_broken_file_is_a_sentence(tmp_path):
+    with pytest.raises(SpecError, match="there is no recipe"):
+        Recipe.load(tmp_path / "none.yaml")
+    (tmp_path / "broken.yaml").write_text("a: [1,\nb: 2")
+    with pytest.raises(SpecError, match="is not valid YAML at line"):
+        Recipe.load(tmp_path / "broken.yaml")
+    (tmp_path / "list.yaml").write_text("- 1")
+    with pytest.raises(SpecError, match="must hold a mapping"):
+        Recipe.load(tmp_path / "list.yaml")
