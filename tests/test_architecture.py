@@ -11,7 +11,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 ALWAYS = {"errors", "files"}
 PURE = {"functional", "spec", "records", "errors", "files", "_torchvision"}
 ALLOWED = {
-    **dict.fromkeys(PURE, set()),
+    **{name: set() for name in PURE},
     "runtime": {"functional"},
     "backbones": {"functional", "_torchvision"},
     "augment": {"functional"},

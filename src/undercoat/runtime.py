@@ -24,7 +24,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 import torch.distributed as dist
 from lightning_fabric import Fabric
-from lightning_fabric.strategies import DDPStrategy
+from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
 
 from undercoat.errors import RunError, SpecError
@@ -34,11 +34,11 @@ __all__ = ["Precision", "Runtime", "broadcast_rows", "gather_rows", "process_mea
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 _AUTOCAST = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 # torch 2.13 renamed the option
-_BUFFERS = (
+_BUFFERS: dict[str, Any] = {
     "forward_sync_buffers"
     if "forward_sync_buffers" in inspect.signature(nn.parallel.DistributedDataParallel).parameters
-    else "broadcast_buffers"
-)
+    else "broadcast_buffers": False
+}
 _FABRIC_PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
@@ -116,7 +116,7 @@ class Runtime:
             devices=processes,
             num_nodes=max(1, _launched_world() // processes),
             # every process keeps its own batch statistics, as published; the queue is equal on all by construction
-            strategy=DDPStrategy(**{_BUFFERS: False}) if _launched_world() > 1 else "auto",
+            strategy=DDPStrategy(**_BUFFERS) if _launched_world() > 1 else "auto",
             precision=_FABRIC_PRECISION[chosen],  # type: ignore[arg-type]
         )
         fabric.launch()
@@ -204,7 +204,7 @@ def _processor() -> str:
 
 
 def _launched_world() -> int:
-    """Processes started for us: torchrun's WORLD_SIZE or SLURM's tasks (of a batch job, not of an interactive shell)."""
+    """Processes started for us: torchrun's WORLD_SIZE, or the tasks of a SLURM job (not of an interactive shell)."""
     if "WORLD_SIZE" in os.environ:
         return int(os.environ["WORLD_SIZE"])
     if os.environ.get("SLURM_JOB_NAME") not in (None, "bash", "interactive"):

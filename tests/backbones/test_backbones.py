@@ -1,9 +1,9 @@
 import pytest
 import torch
-from networks import tiny_backbone
 from torch import nn
 from torch.nn import functional as F
 
+from networks import tiny_backbone
 from undercoat.backbones import Backbone, build_backbone, canonical_name, set_mode, set_trainable
 from undercoat.backbones.grouped_norm import GroupedBatchNorm
 from undercoat.backbones.trainable import batch_norms, norm_modules

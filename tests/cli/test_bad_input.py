@@ -41,7 +41,10 @@ def images(tmp_path):
         (["pretrain", "--dta", "x"], "--dta is no flag of this command; did you mean '--data'?"),
         (["pretrain", "--data"], "--data needs a value"),
         (["pretrain", "--data", "x"], "out is missing"),
-        (["pretrain", "--data", "x", "--out", "y", "--steps", "abc"], "--steps 'abc' cannot be used: it takes a whole number"),
+        (
+            ["pretrain", "--data", "x", "--out", "y", "--steps", "abc"],
+            "--steps 'abc' cannot be used: it takes a whole number",
+        ),
         (["pretrain", "--data", "x", "--out", "y", "--train", "nrm"], "did you mean 'norm'?"),
         (["list", "method"], "did you mean 'methods'?"),
         (["show", "nowhere"], "nowhere holds no run"),
@@ -96,9 +99,10 @@ def test_no_readable_image(capsys, tmp_path):
 def test_broken_files_are_left_out_and_named_and_strict_stops(images, capsys, tmp_path):
     (images / "b" / "broken.png").write_bytes((images / "b" / "img 0.png").read_bytes()[:200])
     (images / "b" / "empty.jpg").touch()
-    assert "broken.png" in said(
-        capsys, "pretrain", "--data", images, "--out", tmp_path / "strict", *TINY, "--strict"
-    ) or "empty.jpg" in capsys.readouterr().err
+    assert (
+        "broken.png" in said(capsys, "pretrain", "--data", images, "--out", tmp_path / "strict", *TINY, "--strict")
+        or "empty.jpg" in capsys.readouterr().err
+    )
     assert main(["pretrain", "--data", str(images), "--out", str(tmp_path / "run"), *TINY]) == 0
     printed = capsys.readouterr()
     assert "2 files left out" in printed.err

@@ -85,9 +85,22 @@ def test_ctrl_c_finishes_the_step_saves_and_says_how_to_go_on(digits, tmp_path):
 
 
 def test_two_processes_run_the_same_command(digits, tmp_path):
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "undercoat", *RUN, "--data", digits]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "undercoat",
+        *RUN,
+        "--data",
+        digits,
+    ]
     command += ["--steps", "3", "--out", str(tmp_path / "run"), "--labels", digits]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=240, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "run" / "environment.json").read_text())["world"] == 2
     assert done.stdout.count("import undercoat") == 1
@@ -101,7 +114,11 @@ RECIPE = {
     "arms": {
         "random": [],
         "target": ["target"],
-        "chain": ["source", {"use": "target", "train": "norm"}, {"use": "target", "train": "statistics", "steps": None}],
+        "chain": [
+            "source",
+            {"use": "target", "train": "norm"},
+            {"use": "target", "train": "statistics", "steps": None},
+        ],
     },
     "seeds": [0, 1],
     "watch": 2,
@@ -180,9 +197,29 @@ def test_the_report_lies_there(study):
 
 
 def test_a_run_is_evaluated_beside_random_and_base(digits, tmp_path, capsys):
-    first = [*RUN, "--data", digits, "--steps", "2", "--cache", str(tmp_path / "cache"), "--out", str(tmp_path / "first")]
+    first = [
+        *RUN,
+        "--data",
+        digits,
+        "--steps",
+        "2",
+        "--cache",
+        str(tmp_path / "cache"),
+        "--out",
+        str(tmp_path / "first"),
+    ]
     assert main(first) == 0
-    second = [*RUN, "--data", digits, "--steps", "2", "--cache", str(tmp_path / "cache"), "--init", str(tmp_path / "first")]
+    second = [
+        *RUN,
+        "--data",
+        digits,
+        "--steps",
+        "2",
+        "--cache",
+        str(tmp_path / "cache"),
+        "--init",
+        str(tmp_path / "first"),
+    ]
     assert main([*second, "--out", str(tmp_path / "second")]) == 0
     assert main(["evaluate", str(tmp_path / "second"), "--data", digits, "--readout", "knn", "--device", "cpu"]) == 0
     printed = capsys.readouterr().out

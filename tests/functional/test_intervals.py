@@ -12,9 +12,7 @@ from undercoat.functional.intervals import bootstrap, counts, crossed_bootstrap,
 def test_wilson_agrees_with_scipy(n, share, confidence):
     successes = round(share * n)
     expected = stats.binomtest(successes, n).proportion_ci(confidence, method="wilson")
-    assert wilson(successes, n, confidence=confidence) == pytest.approx(
-        (expected.low, expected.high), abs=1e-9
-    )
+    assert wilson(successes, n, confidence=confidence) == pytest.approx((expected.low, expected.high), abs=1e-9)
 
 
 def test_wilson_bounds_solve_the_score_equation():
@@ -67,9 +65,7 @@ def test_bootstrap_of_a_mean_is_near_the_normal_interval():
 
 def test_bootstrap_agrees_with_scipy():
     values = np.random.default_rng(2).exponential(size=150)
-    expected = stats.bootstrap(
-        (values,), np.mean, method="percentile", n_resamples=5000, rng=0
-    ).confidence_interval
+    expected = stats.bootstrap((values,), np.mean, method="percentile", n_resamples=5000, rng=0).confidence_interval
     assert bootstrap(values, resamples=5000) == pytest.approx((expected.low, expected.high), abs=0.01)
 
 

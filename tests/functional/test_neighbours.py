@@ -55,9 +55,7 @@ def test_one_neighbour_on_its_own_bank_is_always_right():
 
 
 def test_two_orthogonal_rows_in_closed_form():
-    votes = knn_vote(
-        torch.tensor([[3.0, 0.0]]), torch.eye(2), torch.tensor([0, 1]), k=9, temperature=0.5, classes=2
-    )
+    votes = knn_vote(torch.tensor([[3.0, 0.0]]), torch.eye(2), torch.tensor([0, 1]), k=9, temperature=0.5, classes=2)
     assert votes[0, 0].item() == pytest.approx(1 / (1 + math.exp(-2)))
 
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-from networks import tiny_backbone
 from torch.nn.parallel import DistributedDataParallel
 
+from networks import tiny_backbone
 from undercoat.augment.batch import Batch
 from undercoat.backbones import set_trainable
 from undercoat.errors import SpecError

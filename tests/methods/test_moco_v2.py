@@ -2,9 +2,9 @@ import math
 
 import pytest
 import torch
-from networks import tiny_backbone
 from torch.nn.functional import normalize
 
+from networks import tiny_backbone
 from undercoat.functional.contrastive import info_nce
 from undercoat.methods import Facts, MoCoV2, method_class
 
@@ -46,9 +46,13 @@ def test_an_image_is_never_its_own_negative(make_batch):
 
 
 def test_groups_normalise_keys_apart_and_change_nothing_without_batch_norm(make_batch):
-    plain = [MoCoV2(tiny_backbone(norm=False), queue_size=8, dim=8, norm_groups=g)(make_batch())["loss"] for g in (1, 2)]
+    plain = [
+        MoCoV2(tiny_backbone(norm=False), queue_size=8, dim=8, norm_groups=g)(make_batch())["loss"] for g in (1, 2)
+    ]
     assert plain[0].item() == pytest.approx(plain[1].item(), abs=1e-6)
-    normed = [MoCoV2(tiny_backbone(norm=True), queue_size=8, dim=8, norm_groups=g)(make_batch())["loss"] for g in (1, 2)]
+    normed = [
+        MoCoV2(tiny_backbone(norm=True), queue_size=8, dim=8, norm_groups=g)(make_batch())["loss"] for g in (1, 2)
+    ]
     assert abs(normed[0].item() - normed[1].item()) > 1e-6
 
 

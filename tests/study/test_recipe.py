@@ -51,7 +51,10 @@ def test_defaults_lie_under_what_a_stage_and_an_arm_say():
         )
     )
     assert [leaf.stages[0].batch for leaf in leaves] == [7, 9]
-    assert [(leaf.stages[0].optimiser.lr, leaf.stages[0].optimiser.name) for leaf in leaves] == [(0.5, "sgd"), (0.1, "sgd")]
+    assert [(leaf.stages[0].optimiser.lr, leaf.stages[0].optimiser.name) for leaf in leaves] == [
+        (0.5, "sgd"),
+        (0.1, "sgd"),
+    ]
 
 
 @pytest.mark.parametrize(

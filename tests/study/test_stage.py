@@ -33,13 +33,22 @@ def test_a_digest_is_the_same_in_another_process():
 
 @pytest.mark.parametrize(
     "change",
-    [{"steps": 11}, {"seed": 1}, {"train": "norm"}, {"batch": 64}, {"method_arguments": {"temperature": 0.1}}, {"size_px": 32}],
+    [
+        {"steps": 11},
+        {"seed": 1},
+        {"train": "norm"},
+        {"batch": 64},
+        {"method_arguments": {"temperature": 0.1}},
+        {"size_px": 32},
+    ],
 )
 def test_what_touches_the_weights_changes_the_digest(change):
     assert digest(STAGE.model_copy(update=change)) != digest(STAGE)
 
 
-@pytest.mark.parametrize("change", [{"name": "other"}, {"checkpoint_every": 3}, {"log_every": 2}, {"data": "elsewhere"}])
+@pytest.mark.parametrize(
+    "change", [{"name": "other"}, {"checkpoint_every": 3}, {"log_every": 2}, {"data": "elsewhere"}]
+)
 def test_what_does_not_touch_the_weights_leaves_it(change):
     assert digest(STAGE.model_copy(update=change)) == digest(STAGE)
 

@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 import torch
-from networks import tiny_backbone
 
+from networks import tiny_backbone
 from undercoat.augment import Augmentation
 from undercoat.backbones import set_trainable
 from undercoat.data import open_data
@@ -83,7 +83,13 @@ def test_each_part_moves_what_it_says_and_nothing_else(noise, tmp_path, part, mo
     method, _ = train(noise, tmp_path, part=part)
     after = method.backbone.trunk.state_dict()
     changed = {key for key in before if not torch.equal(before[key], after[key])}
-    kinds = {"0.weight": "conv", "3.weight": "conv", "1.weight": "norm", "1.bias": "norm", "1.running_mean": "statistics"}
+    kinds = {
+        "0.weight": "conv",
+        "3.weight": "conv",
+        "1.weight": "norm",
+        "1.bias": "norm",
+        "1.running_mean": "statistics",
+    }
     assert {kinds[key] for key in changed if key in kinds} == moved
     head = MoCoV2(tiny_backbone(norm=True), queue_size=16, dim=8).projector.state_dict()
     assert not torch.equal(head["0.weight"], method.projector.state_dict()["0.weight"])
@@ -129,5 +135,14 @@ def test_a_set_smaller_than_the_queue_and_batch_trains(noise, tmp_path):
 def test_tensorboard_events_are_written(noise, tmp_path):
     method = MoCoV2(tiny_backbone(), queue_size=16, dim=8)
     runtime = Runtime.start(device="cpu", precision="fp32")
-    fit(method, noise, recipe=RECIPE, optimiser=ADAM, budget=Budget(steps=1, batch=8), part="all", runtime=runtime, folder=tmp_path)
+    fit(
+        method,
+        noise,
+        recipe=RECIPE,
+        optimiser=ADAM,
+        budget=Budget(steps=1, batch=8),
+        part="all",
+        runtime=runtime,
+        folder=tmp_path,
+    )
     assert list((tmp_path / "tensorboard").glob("events*"))

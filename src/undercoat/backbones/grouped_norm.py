@@ -37,9 +37,7 @@ class GroupedBatchNorm(TorchFunctionMode):
         super().__init__()
         self.groups = groups
 
-    def __torch_function__(
-        self, function: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
+    def __torch_function__(self, function: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Replace batch norm in training mode; let everything else through."""
         if function is F.batch_norm and self.groups > 1:
             return self._batch_norm(*args, **(kwargs or {}))

@@ -55,7 +55,9 @@ def set_trainable(backbone: nn.Module, part: str) -> None:
     if part not in TRAINABLE:
         raise SpecError(f"train: {part!r} is not one of {', '.join(TRAINABLE)}")
     if part == "statistics" and not batch_norms(backbone):
-        raise SpecError(f"{_name(backbone)} keeps no batch statistics to refresh; use train: all or leave this coat out")
+        raise SpecError(
+            f"{_name(backbone)} keeps no batch statistics to refresh; use train: all or leave this coat out"
+        )
     for parameter in backbone.parameters():
         parameter.requires_grad_(part == "all")
     if part == "norm":

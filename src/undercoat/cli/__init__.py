@@ -62,7 +62,5 @@ def _fail(error: Exception) -> int:
     if isinstance(error, PermissionError):
         print(f"undercoat: {error.filename!r} cannot be opened: permission denied; check who owns it", file=sys.stderr)
         return 2
-    print(
-        f"undercoat: {type(error).__name__}: {error} (this is a fault of ours; --debug shows where)", file=sys.stderr
-    )
+    print(f"undercoat: {type(error).__name__}: {error} (this is a fault of ours; --debug shows where)", file=sys.stderr)
     return 1

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from undercoat.study.study import Study
 
 __all__ = ["collect_records", "data_inspect", "list_known", "study_plan", "study_run", "study_status"]
 
@@ -42,7 +45,9 @@ def study_plan(recipe: Path, *, out: Path | None = None, device: str = "auto", m
     plan = make_plan(study.graph(), study.out, device=device, console=console, measure=measure)
     console.print(plan.tree)
     saved = plan.if_separate - plan.coats
-    console.print(f"{plan.coats} coats ({saved} saved by shared prefixes), {plan.steps:,} steps and {plan.images:,} images to go")
+    console.print(
+        f"{plan.coats} coats ({saved} saved by shared prefixes), {plan.steps:,} steps and {plan.images:,} images to go"
+    )
     if measure:
         console.print(f"about {_duration(plan.seconds)} of training on this machine; evaluation comes on top")
 
@@ -62,7 +67,7 @@ def study_run(
     return _study(recipe, out, device, cache, strict).run()
 
 
-def _study(recipe: Path, out: Path | None, device: str, cache: Path | None, strict: bool):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _study(recipe: Path, out: Path | None, device: str, cache: Path | None, strict: bool) -> Study:
     from undercoat.study.recipe import Recipe
     from undercoat.study.study import Study
 
@@ -156,7 +161,9 @@ def _data() -> dict[str, str]:
     from undercoat.data import READERS, SAMPLES
 
     found = {name: _first_line(reader) for name, reader in READERS.items()}
-    return found | {f"sample:{name}": f"{card.title}, {card.images:,} images, {card.licence}" for name, card in SAMPLES.items()}
+    return found | {
+        f"sample:{name}": f"{card.title}, {card.images:,} images, {card.licence}" for name, card in SAMPLES.items()
+    }
 
 
 def _duration(seconds: float) -> str:

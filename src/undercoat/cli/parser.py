@@ -35,17 +35,27 @@ class Command(NamedTuple):
 #: words typed after ``undercoat`` → command
 COMMANDS: dict[str, Command] = {
     "demo": Command("study.demo:demo", "study", "the main job on real images: five arms, a table, a report"),
-    "pretrain": Command("study.pretraining:pretrain", "run", "lay one coat of self-supervised pretraining on a backbone"),
+    "pretrain": Command(
+        "study.pretraining:pretrain", "run", "lay one coat of self-supervised pretraining on a backbone"
+    ),
     "resume": Command("study.pretraining:resume", "run", "go on with a run that was stopped"),
-    "evaluate": Command("study.evaluating:evaluate", "rows", "did it help? against random weights and the base, always"),
+    "evaluate": Command(
+        "study.evaluating:evaluate", "rows", "did it help? against random weights and the base, always"
+    ),
     "report": Command("report:build", "path", "write one offline HTML page about a study or a run"),
     "show": Command("study.showing:show", "text", "what a run is, how far it is, and how to load its backbone"),
-    "data inspect": Command("cli.asking:data_inspect", "text", "what is in a data set: sizes, broken files, duplicates, leaks"),
+    "data inspect": Command(
+        "cli.asking:data_inspect", "text", "what is in a data set: sizes, broken files, duplicates, leaks"
+    ),
     "study plan": Command("cli.asking:study_plan", "nothing", "what a recipe will do and cost, before it runs"),
     "study run": Command("cli.asking:study_run", "study", "run a recipe; run it again to go on"),
     "study status": Command("cli.asking:study_status", "nothing", "how far a study is"),
-    "records": Command("cli.asking:collect_records", "text", "collect all numbers below a folder into one .csv or .parquet"),
-    "list": Command("cli.asking:list_known", "text", "methods, backbones, readouts, measures, augmentations, data or init"),
+    "records": Command(
+        "cli.asking:collect_records", "text", "collect all numbers below a folder into one .csv or .parquet"
+    ),
+    "list": Command(
+        "cli.asking:list_known", "text", "methods, backbones, readouts, measures, augmentations, data or init"
+    ),
 }
 
 
@@ -127,5 +137,8 @@ def overview() -> str:
     width = max(map(len, COMMANDS))
     lines = ["undercoat: lay coats of self-supervised pretraining, and see whether each helped", ""]
     lines += [f"  undercoat {name:<{width}}  {command.summary}" for name, command in COMMANDS.items()]
-    lines += ["", "Every command has --help; --debug shows the traceback of an error. Start with: undercoat demo --quick"]
+    lines += [
+        "",
+        "Every command has --help; --debug shows the traceback of an error. Start with: undercoat demo --quick",
+    ]
     return "\n".join(lines)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from undercoat.runtime import rank
 
+if TYPE_CHECKING:
+    from undercoat.records import Record
+    from undercoat.report import Arm
+
 __all__ = ["nothing", "path", "rows", "run", "study", "text"]
+
+_FINDINGS = 4  # the report has them all
 
 
 def nothing(result: Any) -> int:
@@ -41,28 +48,32 @@ def run(folder: Path) -> int:
 
 def rows(result: list[Any]) -> int:
     """Print the table of arms and the verdict of one evaluation."""
-    from undercoat.report import Arm, arms_of, arms_table, summary_table, verdict
+    from undercoat.report import arms_of, arms_table, summary_table
 
-    arms: list[Arm] = list(arms_of(result))
+    arms = list(arms_of(result))
     console = Console()
     console.print(summary_table(arms_table(result, arms)))
-    _say(console, verdict(result, arms))
+    _say(console, result, arms)
     return 0
 
 
 def study(report: Path) -> int:
     """Print a study's table, its verdict, and where everything lies."""
-    from undercoat.report import arms_table, load, summary_table, verdict
+    from undercoat.report import arms_table, load, summary_table
 
     found = load(report.parent)
     console = Console()
     console.print(summary_table(arms_table(found.rows, found.arms)))
-    _say(console, verdict(found.rows, found.arms))
+    _say(console, found.rows, found.arms)
     last = found.arms[-1].name if found.arms else ""
     console.print(f"report   {report}", highlight=False, soft_wrap=True)
     console.print(f'backbone undercoat.load_backbone("{report.parent / last}")', highlight=False, soft_wrap=True)
     return 0
 
 
-def _say(console: Console, sentences: list[str]) -> None:
+def _say(console: Console, measured: Sequence[Record], arms: Sequence[Arm]) -> None:
+    """Print the verdict's first sentences, and the first thing that it does not show."""
+    from undercoat.report import caveats, findings
+
+    sentences = [*findings(measured, arms)[:_FINDINGS], *caveats(measured, arms)[:1]]
     console.print("Verdict: " + " ".join(sentences), highlight=False)

@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 
 from undercoat.backbones import Backbone, build_backbone
 from undercoat.errors import RunError, WeightsError
-from undercoat.interop.state import load_into, read_state
 from undercoat.files import atomic, write_json
+from undercoat.interop.state import load_into, read_state
 
 __all__ = ["describe_backbone", "find_backbone", "load_backbone", "save_backbone"]
 
@@ -83,7 +83,9 @@ def load_backbone(place: Path | str) -> Backbone:
     """
     folder = find_backbone(place)
     if folder is None:
-        raise RunError(f"there is no finished backbone at {str(place)!r}; undercoat show {place} says how far the run is")
+        raise RunError(
+            f"there is no finished backbone at {str(place)!r}; undercoat show {place} says how far the run is"
+        )
     try:
         described = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

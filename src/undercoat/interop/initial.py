@@ -79,7 +79,9 @@ def initial_backbone(
         built = build_backbone(_needed(asked, init), **settings)
         return Initial(built, load_into(built.trunk, read_state(init), source=repr(init)))
     hint = did_you_mean(init, INITIAL)
-    raise SpecError(f"init {init!r} is no run, no file and no known name{hint} (known: {', '.join(INITIAL)}, timm/NAME)")
+    raise SpecError(
+        f"init {init!r} is no run, no file and no known name{hint} (known: {', '.join(INITIAL)}, timm/NAME)"
+    )
 
 
 def _needed(backbone: str | None, init: str) -> str:
@@ -105,8 +107,8 @@ def _timm(init: str, asked: str | None, settings: dict[str, Any]) -> Initial:
         raise
     except Exception as error:
         raise WeightsError(
-            f"timm's weights for {model!r} could not be fetched ({type(error).__name__}); check the connection, or give "
-            "init a file of weights"
+            f"timm's weights for {model!r} could not be fetched ({type(error).__name__}); check the connection, or "
+            "give init a file of weights"
         ) from error
     keys = tuple(built.trunk.state_dict())
     trunk = Backbone(
@@ -123,7 +125,8 @@ def _lite0(settings: dict[str, Any]) -> Initial:
     if settings["channels"] != 3:
         raise SpecError(f"init 'imagenet-lite0' takes 3 channels, not {settings['channels']}; use init: random")
     spec = find_spec(package)
-    assert spec is not None and spec.origin is not None
+    assert spec is not None
+    assert spec.origin is not None
     (file,) = (Path(spec.origin).parent / "models").glob("*.pth")
     built = build_backbone(_LITE0, **settings)
     theirs = [tensor for name, tensor in read_state(file).items() if not name.startswith("_fc.")]

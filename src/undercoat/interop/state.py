@@ -51,7 +51,9 @@ def read_state(path: Path | str) -> dict[str, Tensor]:
     """
     file = Path(path)
     if not file.is_file():
-        raise WeightsError(f"there is no file of weights at {str(file)!r}; give a run, a file, or a name that init knows")
+        raise WeightsError(
+            f"there is no file of weights at {str(file)!r}; give a run, a file, or a name that init knows"
+        )
     try:
         if file.suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -128,8 +130,8 @@ def load_into(trunk: nn.Module, state: Mapping[str, Tensor], *, source: str) -> 
     )
     if match.fraction < MINIMUM_MATCH:
         raise WeightsError(
-            f"{source} fits only {100 * match.fraction:.0f} % of the backbone's tensors, under {100 * MINIMUM_MATCH:.0f} %: "
-            f"{match}; name the backbone that the weights were made for"
+            f"{source} fits only {100 * match.fraction:.0f} % of the backbone's tensors, "
+            f"under {100 * MINIMUM_MATCH:.0f} %: {match}; name the backbone that the weights were made for"
         )
     trunk.load_state_dict({name: best[name] for name in shaped}, strict=False)
     return match

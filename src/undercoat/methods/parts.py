@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +20,7 @@ def mlp(*dims: int, batch_norm: bool = False) -> nn.Sequential:
         ['Linear', 'ReLU', 'Linear']
     """
     layers: list[nn.Module] = []
-    for position, (inputs, outputs) in enumerate(zip(dims[:-1], dims[1:], strict=True)):
+    for position, (inputs, outputs) in enumerate(pairwise(dims)):
         last = position == len(dims) - 2
         layers.append(nn.Linear(inputs, outputs, bias=last or not batch_norm))
         if not last:

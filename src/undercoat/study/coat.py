@@ -20,13 +20,13 @@ from undercoat.backbones.trainable import batch_norms
 from undercoat.data import Canvases
 from undercoat.data.loader import sequential
 from undercoat.errors import RunError
+from undercoat.files import atomic, write_json
 from undercoat.interop import Match, initial_backbone, load_backbone, save_backbone
 from undercoat.methods import method_class
 from undercoat.runtime import Runtime
 from undercoat.spec import difference, digest
 from undercoat.study.stage import NOT_IN_DIGEST, Resolution, Stage, stage_digest
 from undercoat.study.views_sheet import save_views_sheet
-from undercoat.files import atomic, write_json
 from undercoat.training.fit import Budget, fit
 
 __all__ = ["AUTO", "STAGE", "Coat", "Interrupted", "lay", "open_folder", "read_json", "recipe_of"]
@@ -34,7 +34,7 @@ __all__ = ["AUTO", "STAGE", "Coat", "Interrupted", "lay", "open_folder", "read_j
 STAGE, DONE, AUTO, ENVIRONMENT = "stage.yaml", "done.json", "auto.json", "environment.json"
 
 
-class Interrupted(RunError):
+class Interrupted(RunError):  # noqa: N818 - it is no error, it ends like one
     """A run was stopped by the user or a scheduler after saving; it can be resumed."""
 
 
@@ -92,13 +92,16 @@ def open_folder(coat: Coat, folder: Path, *, resume: bool) -> bool:
     """Make ready the folder of a coat; returns whether the coat is finished there already.
 
     Raises:
-        RunError: when the folder holds another run, an unfinished one that was not asked to be resumed, or, with ``resume``, a run whose spec differs (the difference is shown).
+        RunError: when the folder holds another run, or an unfinished one that was not asked to be resumed; with
+            ``resume``, when its spec differs (the difference is shown).
     """
     spec = folder / STAGE
     if not spec.exists():
         with atomic(spec) as temporary:
             temporary.write_text(yaml.safe_dump(coat.saved_spec(), sort_keys=False, allow_unicode=True), "utf-8")
-        write_json(folder / AUTO, [dict(zip(("name", "value", "reason"), row, strict=True)) for row in coat.resolution.chosen])
+        write_json(
+            folder / AUTO, [dict(zip(("name", "value", "reason"), row, strict=True)) for row in coat.resolution.chosen]
+        )
         return False
     saved = yaml.safe_load(spec.read_text(encoding="utf-8"))
     if saved["digest"] != coat.digest:
@@ -110,7 +113,9 @@ def open_folder(coat: Coat, folder: Path, *, resume: bool) -> bool:
     if (folder / DONE).exists():
         return True
     if not resume:
-        raise RunError(f"{folder} holds this run, unfinished; undercoat resume {folder} goes on, or choose another --out")
+        raise RunError(
+            f"{folder} holds this run, unfinished; undercoat resume {folder} goes on, or choose another --out"
+        )
     return False
 
 
@@ -154,7 +159,9 @@ def lay(
     if runtime.is_main:
         save_backbone(backbone, folder, arguments=stage.backbone_arguments)
         total = time.perf_counter() - clock
-        write_json(folder / DONE, {"digest": coat.digest, "seconds": round(total, 2), "training_seconds": round(seconds, 2)})
+        write_json(
+            folder / DONE, {"digest": coat.digest, "seconds": round(total, 2), "training_seconds": round(seconds, 2)}
+        )
         (folder / "checkpoint.pt").unlink(missing_ok=True)
     runtime.barrier()
     return folder
@@ -188,7 +195,10 @@ def _pretrain(
     watch_at: frozenset[int],
 ) -> float:
     stage, data = coat.stage, coat.data
-    assert data is not None and stage.steps is not None and stage.log_every and stage.checkpoint_every
+    assert data is not None
+    assert stage.steps is not None
+    assert stage.log_every
+    assert stage.checkpoint_every
     set_trainable(backbone, stage.train)  # before the method copies the backbone or anything is wrapped
     method = method_class(stage.method)(backbone, **stage.method_arguments)
     if runtime.is_main and not (folder / "views.png").exists():
@@ -216,7 +226,9 @@ def _pretrain(
         watch=None if watch is None else watch(backbone),
     )
     if fitted.stopped:
-        raise Interrupted(f"stopped and saved after step {fitted.step} of {stage.steps}; go on with: undercoat resume {folder}")
+        raise Interrupted(
+            f"stopped and saved after step {fitted.step} of {stage.steps}; go on with: undercoat resume {folder}"
+        )
     return fitted.seconds
 
 
@@ -242,7 +254,11 @@ def _refresh_statistics(backbone: Backbone, coat: Coat, runtime: Runtime) -> Non
         if len(loaded.index) > 1 or len(data) == 1:
             images = loaded.images.to(runtime.device)
             aspect = loaded.aspect.to(runtime.device)
-            backbone(centre_view(images, aspect, size_px=stage.size_px or 224, crop_fraction=1.0, low=data.low, high=data.high))
+            backbone(
+                centre_view(
+                    images, aspect, size_px=stage.size_px or 224, crop_fraction=1.0, low=data.low, high=data.high
+                )
+            )
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     backbone.eval()

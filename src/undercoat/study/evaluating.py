@@ -11,13 +11,13 @@ from rich.console import Console
 from undercoat import records
 from undercoat.errors import RunError
 from undercoat.evaluation import Protocol, compare, majority_class
+from undercoat.files import write_json
 from undercoat.records import Record
 from undercoat.study.coat import STAGE, Coat, lay, open_folder
 from undercoat.study.folder import claim
 from undercoat.study.graph import DataShelf
 from undercoat.study.judge import Judge, pairs_to_compare
 from undercoat.study.stage import Stage, resolve
-from undercoat.files import write_json
 
 __all__ = ["evaluate"]
 
@@ -103,7 +103,9 @@ def _arms(folder: Path, stage: Stage, device: str) -> list[tuple[str, Path, dict
         init = "random" if arm == "random" else stage.init or "random"
         if arm == "base" and init == "random":
             continue
-        first = Stage(name=arm, init=init, backbone=stage.backbone, backbone_arguments=stage.backbone_arguments, seed=stage.seed)
+        first = Stage(
+            name=arm, init=init, backbone=stage.backbone, backbone_arguments=stage.backbone_arguments, seed=stage.seed
+        )
         coat = Coat(resolve(first, None), None, None, "")
         place = folder / "baselines" / arm
         if not open_folder(coat, place, resume=True):

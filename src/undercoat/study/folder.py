@@ -60,7 +60,9 @@ def claim(folder: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             lock.seek(0)
-            raise RunError(f"process {lock.read().strip() or '?'} is working in {folder}; wait for it, or choose another --out") from None
+            raise RunError(
+                f"process {lock.read().strip() or '?'} is working in {folder}; wait for it, or choose another --out"
+            ) from None
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
@@ -92,7 +94,9 @@ def read_study(out: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise RunError(f"{out} holds no study; start one with: undercoat study run RECIPE.yaml --out {out}") from None
     except ValueError as error:
-        raise RunError(f"{out / STUDY} is damaged ({error}); delete it and run the study again, finished coats stay") from error
+        raise RunError(
+            f"{out / STUDY} is damaged ({error}); delete it and run the study again, finished coats stay"
+        ) from error
     return values
 
 

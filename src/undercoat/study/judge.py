@@ -21,12 +21,12 @@ from undercoat.evaluation import (
     train_and_test,
 )
 from undercoat.evaluation.preparation import prepare
+from undercoat.files import write_json
 from undercoat.interop import load_backbone
 from undercoat.records import Record
 from undercoat.runtime import Runtime
 from undercoat.study.folder import stages_folder
 from undercoat.study.graph import DataShelf, Graph, Route
-from undercoat.files import write_json
 from undercoat.training.log import read_log
 
 __all__ = ["Judge", "monitor_rows", "pairs_to_compare"]
@@ -77,9 +77,7 @@ class Judge:
         folder = stages_folder(self.out) / route.coats[-1]
         return self.evaluate_folder(folder, about, stage=route.coats[-1], console=console)
 
-    def evaluate_folder(
-        self, folder: Path, about: dict[str, Any], *, stage: str, console: Console
-    ) -> Evaluation:
+    def evaluate_folder(self, folder: Path, about: dict[str, Any], *, stage: str, console: Console) -> Evaluation:
         """Measure the backbone that lies in ``folder``; the scores are kept beside it."""
         saved = folder / f"predictions-{self.eval}.npz"
         if saved.exists():
@@ -134,7 +132,11 @@ def pairs_to_compare(arms: list[str]) -> list[tuple[str, str]]:
         >>> pairs_to_compare(["random", "base", "hpt"])
         [('base', 'random'), ('hpt', 'random'), ('hpt', 'base')]
     """
-    earlier = arms if len(arms) <= _ALL_PAIRS_UP_TO else [arm for arm in arms if arm.split("[")[0] in ("random", "base", "target")]
+    earlier = (
+        arms
+        if len(arms) <= _ALL_PAIRS_UP_TO
+        else [arm for arm in arms if arm.split("[")[0] in ("random", "base", "target")]
+    )
     return [(arm, other) for position, arm in enumerate(arms) for other in earlier if other in arms[:position]]
 
 
@@ -143,7 +145,11 @@ def monitor_rows(graph: Graph, out: Path, *, study: str) -> list[Record]:
     rows = {}
     for route in graph.routes:
         for digest in route.coats:
-            about = {key: value for key, value in provenance(graph, route, study).items() if key not in ("steps", "images_seen")}
+            about = {
+                key: value
+                for key, value in provenance(graph, route, study).items()
+                if key not in ("steps", "images_seen")
+            }
             for line in read_log(stages_folder(out) / digest):
                 if "knn" in line and digest == route.coats[-1]:
                     row = Record(

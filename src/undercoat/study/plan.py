@@ -52,7 +52,8 @@ def measure_seconds_per_step(coat: Coat, *, device: str = "auto") -> float:
     The first step pays for warming up, so the median of the following ones is given.
     """
     stage, data = coat.stage, coat.data
-    assert data is not None and stage.backbone is not None
+    assert data is not None
+    assert stage.backbone is not None
     arguments = {k: v for k, v in stage.backbone_arguments.items() if k != "channels"}
     channels = 3 if data.channels in (1, 3) else data.channels
     backbone = initial_backbone("random", backbone=stage.backbone, channels=channels, arguments=arguments).backbone
@@ -65,7 +66,9 @@ def measure_seconds_per_step(coat: Coat, *, device: str = "auto") -> float:
             data,
             recipe=recipe_of(stage),
             optimiser=stage.optimiser,
-            budget=Budget(steps=_TIMED_STEPS, batch=stage.batch, accumulate=stage.accumulate, log_every=1, checkpoint_every=10**9),
+            budget=Budget(
+                steps=_TIMED_STEPS, batch=stage.batch, accumulate=stage.accumulate, log_every=1, checkpoint_every=10**9
+            ),
             part=stage.train,
             runtime=runtime,
             folder=Path(folder),

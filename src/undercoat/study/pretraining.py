@@ -10,14 +10,15 @@ from rich.console import Console
 
 from undercoat.errors import RunError
 from undercoat.evaluation import Protocol
+from undercoat.files import write_json
 from undercoat.runtime import Runtime, world_size
+from undercoat.study.announcing import announce_chosen
 from undercoat.study.coat import AUTO, STAGE, Coat, lay, open_folder, read_json
 from undercoat.study.folder import claim, progress_of, refuse_foreign
 from undercoat.study.graph import DataShelf, build_graph
 from undercoat.study.recipe import Leaf
 from undercoat.study.stage import Stage
 from undercoat.study.watching import knn_watch, watch_points
-from undercoat.files import write_json
 
 __all__ = ["pretrain", "resume", "run_settings"]
 
@@ -173,9 +174,11 @@ def _announce(coat: Coat, folder: Path, console: Console) -> None:
     console.print(f"{coat.stage.coat}: {len(data):,} images of {data.name}, {coat.stage.backbone}", highlight=False)
     if data.skipped:
         names = ", ".join(key for key, _ in data.skipped[:3])
-        console.print(f"{len(data.skipped)} files left out, such as {names} (undercoat data inspect lists them)", highlight=False)
+        console.print(
+            f"{len(data.skipped)} files left out, such as {names} (undercoat data inspect lists them)", highlight=False
+        )
     _, step = progress_of(folder)
     if step:
         console.print(f"going on after step {step} of {coat.stage.steps}", highlight=False)
-    for row in read_json(folder / AUTO) or []:
-        console.print(f"  {row['name']} = {row['value']}  [dim]({row['reason']})[/dim]", highlight=False)
+    chosen = read_json(folder / AUTO) or []
+    announce_chosen(console, [(row["name"], row["value"], row["reason"]) for row in chosen])

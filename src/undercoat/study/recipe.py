@@ -167,7 +167,7 @@ def _stages(recipe: Recipe, arm: str, coats: list[Any], seed: int) -> Iterator[S
             raise SpecError(f"{where} must be a stage's name or a mapping, not {coat!r}")
         asked = {"use": coat} if isinstance(coat, str) else dict(coat)
         values = _merged(recipe, asked, where)
-        values["seed"] = seed if "seed" not in values else values["seed"]
+        values.setdefault("seed", seed)
         if position == 0 and "data" in values:
             values.setdefault("init", "random")
             values.setdefault("backbone", _random_backbone(recipe))

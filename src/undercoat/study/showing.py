@@ -55,7 +55,9 @@ def show(run: Path | str) -> str:
         study = read_study(path)
         arms = [f"  {arm['name']:<12} {' > '.join(arm['coats'])}" for arm in study["arms"]]
         first = study["arms"][0]["name"]
-        return "\n".join([f"study {study['name']}, made with: {study['command']}", *arms, f"undercoat show {path / first}"])
+        return "\n".join(
+            [f"study {study['name']}, made with: {study['command']}", *arms, f"undercoat show {path / first}"]
+        )
     folder = path if (path / "stage.yaml").exists() else find_backbone(path)
     if folder is None:
         raise RunError(f"{path} holds no run and no study; undercoat pretrain --out {path} starts one")

@@ -188,7 +188,8 @@ def _batch(stage: Stage, facts: StageFacts, chosen: list[tuple[str, Any, str]]) 
         smaller = batch - batch % portions
         if smaller == 0:
             raise SpecError(
-                f"a batch of {batch} cannot be shared by {facts.world} processes × {stage.accumulate} portions; use fewer"
+                f"a batch of {batch} cannot be shared by {facts.world} processes × {stage.accumulate} portions; "
+                "use fewer"
             )
         chosen.append(("batch", smaller, f"divides into {facts.world} processes × {stage.accumulate} portions"))
         batch = smaller
@@ -205,7 +206,9 @@ def _steps(stage: Stage, facts: StageFacts, batch: int, chosen: list[tuple[str, 
     epochs, low, high = (50, 100, 5_000) if facts.initialised else (200, 400, 50_000)
     steps = min(high, max(low, round(epochs * facts.images / batch)))
     start = "trained" if facts.initialised else "random"
-    chosen.append(("steps", steps, f"{epochs} epochs of {facts.images:,} images from {start} weights, {low:,} … {high:,}"))
+    chosen.append(
+        ("steps", steps, f"{epochs} epochs of {facts.images:,} images from {start} weights, {low:,} … {high:,}")
+    )
     return steps
 
 

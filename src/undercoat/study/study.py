@@ -11,14 +11,15 @@ from typing import Any
 import yaml
 from rich.console import Console
 
+from undercoat.files import atomic
 from undercoat.runtime import require_one_process
+from undercoat.study.announcing import announce_chosen
 from undercoat.study.coat import Coat, lay, open_folder
 from undercoat.study.folder import STUDY, claim, progress_of, read_study, refuse_foreign, stages_folder, write_study
 from undercoat.study.graph import DataShelf, Graph, build_graph
 from undercoat.study.judge import Judge
 from undercoat.study.recipe import Recipe, expand
 from undercoat.study.watching import knn_watch, watch_points
-from undercoat.files import atomic
 
 __all__ = ["StageStatus", "Study"]
 
@@ -67,6 +68,7 @@ class Study:
         folder = Path(cache) if cache is not None else self.out / "cache"
         self.shelf = DataShelf(cache=folder, strict=strict)
         self._graph: Graph | None = None
+        self._announced: list[tuple[str, Any, str]] = []
 
     def graph(self) -> Graph:
         """Resolve every stage; opens (and the first time decodes) the data."""
@@ -85,7 +87,9 @@ class Study:
         refuse_foreign(self.out, marker=STUDY)
         with claim(self.out):
             graph = self.graph()
-            judge = None if self.recipe.protocol is None else Judge(self.recipe.protocol, self.shelf, self.out, self.device)
+            judge = (
+                None if self.recipe.protocol is None else Judge(self.recipe.protocol, self.shelf, self.out, self.device)
+            )
             self._describe(graph)
             for number, coat in enumerate(graph.coats.values(), start=1):
                 self._lay(graph, coat, number)
@@ -102,8 +106,9 @@ class Study:
             self.console.print(f"{title}  [dim]finished before[/dim]", highlight=False)
             return
         self.console.print(title, highlight=False)
-        for name, value, reason in coat.resolution.chosen:
-            self.console.print(f"  [dim]{name} = {value}  ({reason})[/dim]", highlight=False)
+        news = [row for row in coat.resolution.chosen if row not in self._announced]
+        announce_chosen(self.console, news)
+        self._announced += news
         watch, points = None, frozenset[int]()
         if self.recipe.protocol is not None and coat.stage.kind == "pretrain":
             points = watch_points(coat.stage.steps or 0, self.recipe.watch)

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from undercoat.augment import Augmentation, centre_view
 from undercoat.data import Canvases
-from undercoat.functional.draws import Draws, permutation
 from undercoat.files import atomic
+from undercoat.functional.draws import Draws, permutation
 
 __all__ = ["save_views_sheet", "tile"]
 

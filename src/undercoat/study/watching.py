@@ -57,7 +57,9 @@ def knn_watch(
 class _Watch:
     """k-NN accuracy of one backbone in training."""
 
-    def __init__(self, backbone: Backbone, images: Canvases, asked: NDArray[np.bool_], protocol: Protocol, precision: Precision) -> None:
+    def __init__(
+        self, backbone: Backbone, images: Canvases, asked: NDArray[np.bool_], protocol: Protocol, precision: Precision
+    ) -> None:
         self.backbone, self.images, self.asked, self.protocol = backbone, images, asked, protocol
         self.precision = precision
 

@@ -61,7 +61,9 @@ class Fitted:
     seconds: float
 
 
-def make_batch(loaded: LoadedBatch, data: Canvases, recipe: Augmentation, *, views: int, seed: int, runtime: Runtime) -> Batch:
+def make_batch(
+    loaded: LoadedBatch, data: Canvases, recipe: Augmentation, *, views: int, seed: int, runtime: Runtime
+) -> Batch:
     """Turn loaded canvases into augmented views on the runtime's device, in the dtype that its autocast will use."""
     dtype = torch.bfloat16 if runtime.autocast_dtype is torch.bfloat16 else torch.float32
     device = runtime.device
@@ -143,9 +145,7 @@ class _Loop:
         self.losses: list[Tensor] = []
         self.alarmed = False
 
-    def run(
-        self, title: str, watch: Callable[[int], dict[str, float]] | None, tensorboard: bool
-    ) -> Fitted:
+    def run(self, title: str, watch: Callable[[int], dict[str, float]] | None, tensorboard: bool) -> Fitted:
         budget, main = self.budget, self.runtime.is_main
         start, stopped = time.perf_counter(), False
         log = RunLog(self.folder, start_step=self.step, tensorboard=tensorboard, enabled=main)

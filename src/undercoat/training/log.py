@@ -52,7 +52,9 @@ class RunLog:
             self._events = SummaryWriter(str(self.folder / "tensorboard"), purge_step=self.start_step)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._file is not None:
             self._file.close()
         if self._events is not None:

@@ -32,10 +32,10 @@ class Standardise:
     @classmethod
     def of(cls, features: Tensor) -> Standardise:
         """Measure (D,) mean and deviation of features (N, D)."""
-        wide = features.double()
-        mean, std = wide.mean(dim=0), wide.std(dim=0, correction=0)
-        still = std <= 1e-6 * wide.abs().amax(dim=0)
-        return cls(mean.float(), torch.where(still, 0.0, 1.0 / std).float())
+        variance, mean = torch.var_mean(features, dim=0, correction=0)
+        std = variance.sqrt()
+        still = std <= 1e-6 * features.abs().amax(dim=0)
+        return cls(mean, torch.where(still, 0.0, 1.0 / std))
 
     def __call__(self, features: Tensor) -> Tensor:
         """Return (N, D) standardised features."""
