@@ -31,12 +31,12 @@ def atomic(path: Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         temporary.chmod(0o666 & ~_umask())  # some writers make files that only their owner can read
         temporary.replace(path)
-    except (OSError, RuntimeError) as error:
+    except Exception as error:
         if _disk_full(error, path.parent):
             free = shutil.disk_usage(path.parent).free
             raise RunError(
-                f"{path} could not be written: the disk is full ({free:,} bytes free); what was saved before is "
-                "whole, so make room and resume"
+                f"{path} could not be written: the disk is full ({free:,} bytes free); what was saved before is whole, "
+                "so make room and resume"
             ) from error
         raise
     finally:
@@ -49,11 +49,11 @@ def _umask() -> int:
     return current
 
 
-def _disk_full(error: BaseException, folder: Path) -> bool:
+def _disk_full(error: Exception, folder: Path) -> bool:
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    # torch's zip writer reports a full disk as a RuntimeError without an error number
-    return "writ" in str(error).lower() and shutil.disk_usage(folder).free < 1 << 20
+    # writers of other libraries report a full disk in their own words, while their half file still fills it
+    return shutil.disk_usage(folder).free < 1 << 20
 
 
 def write_json(path: Path, values: Any) -> None:

@@ -1,0 +1,193 @@
+"""What the documents say is true: their code runs, their commands parse, their recipes expand, their links lead somewhere."""
+
+import importlib
+import inspect
+import re
+import runpy
+import shlex
+import sys
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import pytest
+import yaml
+
+import undercoat
+from undercoat.augment import augmentation
+from undercoat.cli.parser import COMMANDS, command_of, parse
+from undercoat.data.address import parse_address
+from undercoat.data.opening import READERS
+from undercoat.methods import METHODS, check_arguments, method_class
+from undercoat.records import Record
+from undercoat.study.recipe import Recipe, expand
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "recipes").rglob("*.md")])
+RECIPES = sorted([*(ROOT / "recipes").rglob("*.yaml"), *(ROOT / "src" / "undercoat" / "recipes").glob("*.yaml")])
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+
+MOST_LEFT_OUT = 4  # code that no test runs; say why above each block, and keep it rare
+FENCE = re.compile(r"(?:<!-- not run: (?P<reason>[^\n]+?) -->\n\s*)?^```(?P<language>\w*)\n(?P<code>.*?)^```", re.M | re.S)
+LINK = re.compile(r"!?\[[^\]]*\]\((?P<target>[^)\s]+)\)|<img[^>]*src=\"(?P<image>[^\"]+)\"")
+SHELLS = ("bash", "console", "sh", "shell")
+
+
+def name_of(path):
+    return str(path.relative_to(ROOT))
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page, and the line it starts on."""
+
+    page: Path
+    line: int
+    language: str
+    code: str
+    reason: str
+
+    def __str__(self):
+        return f"{name_of(self.page)}:{self.line}"
+
+
+def blocks(page, *languages):
+    text = page.read_text(encoding="utf-8")
+    for found in FENCE.finditer(text):
+        line = text.count("\n", 0, found.start("code"))
+        block = Block(page, line, found["language"], found["code"], found["reason"] or "")
+        if block.language in languages:
+            yield block
+
+
+def commands(page):
+    """Every ``undercoat …`` line of a page's shell blocks, as (where, words after undercoat)."""
+    for block in blocks(page, *SHELLS):
+        lines = block.code.replace("\\\n", " ").splitlines()
+        for line in lines if block.language != "console" else [ln[2:] for ln in lines if ln.startswith("$ ")]:
+            words = shlex.split(line.removeprefix("$ "), comments=True)
+            for position, word in enumerate(words):
+                starts = position == 0 or words[position - 1] in ("-m", "srun") or "=" in words[position - 1]
+                if starts and Path(word).name == "undercoat":
+                    yield pytest.param(words[position + 1 :], id=f"{block}-{line.strip()[:60]}")
+
+
+def of_all_pages(find):
+    return [found for page in PAGES for found in find(page)]
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if any(blocks(p, "python"))], ids=name_of)
+def test_python_of_a_page_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    namespace = {"__name__": "page"}
+    for block in blocks(page, "python"):
+        if not block.reason:
+            code = compile("\n" * block.line + block.code, str(page), "exec")  # tracebacks show the page's lines
+            exec(code, namespace)
+
+
+def test_little_is_left_out_and_never_without_a_reason():
+    left_out = [block for block in of_all_pages(lambda page: blocks(page, "python", "yaml")) if block.reason]
+    assert len(left_out) <= MOST_LEFT_OUT, [f"{block}: {block.reason}" for block in left_out]
+    comments = sum(page.read_text(encoding="utf-8").count("<!-- not run:") for page in PAGES)
+    assert comments == len(left_out), "a 'not run' comment stands right above its block and gives a reason"
+
+
+@pytest.mark.parametrize("words", of_all_pages(commands))
+def test_commands_parse(words):
+    if words in ([], ["--help"], ["--version"]):
+        return
+    name, rest = command_of(words)
+    if "--help" not in rest:
+        function, _ = COMMANDS[name].load()
+        settings = parse(function, name, [word for word in rest if word != "--debug"])
+        if settings.get("data"):
+            parse_address(settings["data"], tuple(READERS))
+
+
+def test_every_command_is_shown_somewhere():
+    shown = {command_of(found.values[0])[0] for found in of_all_pages(commands) if found.values[0][:1] not in ([], ["--help"])}
+    assert set(COMMANDS) - shown == set()
+
+
+def test_make_targets_exist():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
+    named = set()
+    for block in of_all_pages(lambda page: blocks(page, *SHELLS)):
+        named |= set(re.findall(r"^(?:\$ )?make ([a-z-]+)", block.code, re.M))
+    assert named <= targets
+
+
+def check_recipe(values, where):
+    """Expand a recipe as ``study plan`` does before it opens any data."""
+    leaves = expand(Recipe.of(values, where=where))
+    assert leaves
+    for stage in {stage.model_dump_json(): stage for leaf in leaves for stage in leaf.stages}.values():
+        check_arguments(method_class(stage.method), stage.method_arguments)
+        augmentation(stage.augmentation, **stage.augmentation_arguments)
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=name_of)
+def test_recipes_expand(path):
+    check_recipe(yaml.safe_load(path.read_text(encoding="utf-8")), name_of(path))
+
+
+@pytest.mark.parametrize("block", of_all_pages(lambda page: blocks(page, "yaml")), ids=str)
+def test_recipes_in_pages_expand(block):
+    if not block.reason:
+        check_recipe(yaml.safe_load(block.code), str(block))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_somewhere(page):
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    for found in LINK.finditer(text):
+        target = (found["target"] or found["image"]).split("#")[0]
+        if target and "://" not in target and not target.startswith("mailto:"):
+            assert (page.parent / target).exists(), f"{name_of(page)} links to {target}"
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=name_of)
+def test_examples_run(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [path.name, "--smoke"])
+    runpy.run_path(str(path), run_name="__main__")
+
+
+@pytest.mark.parametrize("name", undercoat.__all__)
+def test_public_names_import_and_say_what_they_are(name):
+    thing = getattr(undercoat, name)
+    assert inspect.getdoc(thing)
+    assert name in dir(undercoat)
+
+
+def test_the_records_page_names_every_column():
+    text = (ROOT / "docs" / "records.md").read_text(encoding="utf-8")
+    named = re.findall(r"^\| `(\w+)` \|", text, re.M)
+    assert named == [field.name for field in fields(Record)]
+
+
+def test_the_index_leads_to_every_page():
+    text = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    linked = {(ROOT / "docs" / found["target"].split("#")[0]).resolve() for found in LINK.finditer(text) if found["target"]}
+    pages = {page for page in (ROOT / "docs").rglob("*.md") if page.name != "index.md"}
+    assert {name_of(page) for page in pages - linked} == set()
+
+
+def test_the_method_of_the_contribution_guide_keeps_the_contract(tmp_path, monkeypatch, make_batch):
+    monkeypatch.chdir(tmp_path)
+    namespace = {"__name__": "page"}
+    for block in blocks(ROOT / "CONTRIBUTING.md", "python"):
+        if "(Method)" in block.code:
+            assert len(block.code.strip().splitlines()) <= 40
+            exec(compile(block.code, str(block), "exec"), namespace)
+    method = next(v for v in namespace.values() if inspect.isclass(v) and v.__module__ == "page")
+    monkeypatch.setitem(METHODS, "toy", method)
+    contract = importlib.util.spec_from_file_location("contract", ROOT / "tests" / "methods" / "test_contract.py")
+    module = importlib.util.module_from_spec(contract)
+    contract.loader.exec_module(module)
+    module.test_loss_is_finite_and_is_a_number("toy", make_batch)
+    module.test_state_makes_the_round_trip("toy", make_batch)
+    module.test_same_seed_same_bits_other_seed_other_bits("toy", make_batch)
+    module.test_two_and_two_steps_are_four("toy", make_batch)
+    for part in ("all", "norm", "head"):
+        module.test_exactly_the_trainable_parameters_get_gradients("toy", part, make_batch)
