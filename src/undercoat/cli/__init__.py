@@ -5,6 +5,7 @@ Bad input ends in one sentence and exit status 2; a run stopped by Ctrl-C ends w
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -61,6 +62,9 @@ def _fail(error: Exception) -> int:
         return 130 if type(error).__name__ == "Interrupted" else 2
     if isinstance(error, PermissionError):
         print(f"undercoat: {error.filename!r} cannot be opened: permission denied; check who owns it", file=sys.stderr)
+        return 2
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        print("undercoat: the disk is full; what was saved before is whole, so make room and resume", file=sys.stderr)
         return 2
     print(f"undercoat: {type(error).__name__}: {error} (this is a fault of ours; --debug shows where)", file=sys.stderr)
     return 1
