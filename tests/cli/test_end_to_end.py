@@ -97,7 +97,8 @@ def test_two_processes_run_the_same_command(digits, tmp_path):
         "--data",
         digits,
     ]
-    command += ["--steps", "3", "--out", str(tmp_path / "run"), "--labels", digits]
+    # few log lines and more steps that are watched: all processes must still meet at the same ones
+    command += ["--steps", "3", "--log_every", "50", "--out", str(tmp_path / "run"), "--labels", digits]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=240, env={**os.environ, "OMP_NUM_THREADS": "1"}
     )
@@ -105,6 +106,20 @@ def test_two_processes_run_the_same_command(digits, tmp_path):
     assert json.loads((tmp_path / "run" / "environment.json").read_text())["world"] == 2
     assert done.stdout.count("import undercoat") == 1
     assert load_backbone(tmp_path / "run").dim == 512
+
+
+@pytest.mark.slow
+def test_slurm_tasks_train_together(digits, tmp_path):
+    tasks = []
+    for number in ("0", "1"):
+        slurm = {"JOB_ID": "77", "JOB_NAME": "train", "NTASKS": "2", "NTASKS_PER_NODE": "2", "NODELIST": "127.0.0.1"}
+        slurm |= {"PROCID": number, "LOCALID": number, "NODEID": "0", "NNODES": "1"}
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", **{f"SLURM_{key}": value for key, value in slurm.items()}}
+        command = [sys.executable, "-m", "undercoat", *RUN, "--data", digits, "--steps", "2", "--out", tmp_path / "run"]
+        tasks.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment))
+    errors = [task.communicate(timeout=240)[1] for task in tasks]
+    assert [task.returncode for task in tasks] == [0, 0], errors
+    assert json.loads((tmp_path / "run" / "environment.json").read_text())["world"] == 2
 
 
 RECIPE = {

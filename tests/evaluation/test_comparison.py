@@ -5,9 +5,10 @@ import pytest
 from scipy import stats
 
 from undercoat.errors import RunError
-from undercoat.evaluation import Evaluation, compare
+from undercoat.evaluation import Evaluation, compare, pooled
 from undercoat.evaluation.comparison import POOLED
 from undercoat.evaluation.measures import Predictions
+from undercoat.functional.intervals import bootstrap, wilson
 from undercoat.records import Record
 
 CLASSES = ("a", "b")
@@ -142,3 +143,54 @@ def test_what_cannot_be_paired_is_refused():
 def test_comparisons_repeat():
     one, other = answered([1, 1, 0, 1, 0, 0]), answered([1, 0, 0, 0, 1, 0], arm="base")
     assert compare([one], [other], seed=3) == compare([one], [other], seed=3)
+
+
+def test_one_evaluation_is_not_pooled():
+    assert pooled([answered([1, 0])]) == []
+    assert pooled([]) == []
+
+
+def test_a_pooled_row_is_the_mean_over_seeds_and_says_how_its_interval_was_made():
+    (row,) = pooled([answered([1, 1, 0, 0], seed=3), answered([1, 1, 1, 0], seed=5)])
+    assert row.value == pytest.approx(0.625)
+    assert (row.arm, row.seed, row.stage, row.n, row.versus, row.metric) == ("hpt", POOLED, "", 4, "", "accuracy")
+    assert row.interval == "bootstrap over 4 test images and 2 seeds, 2000 resamples"
+    assert 0 <= row.ci_low <= row.value <= row.ci_high <= 1
+
+
+def test_seeds_that_agree_leave_the_interval_of_the_images_alone():
+    correct = np.random.default_rng(0).random(600) < 0.7
+    (row,) = pooled([answered(correct, seed=s) for s in range(3)], resamples=5000)
+    assert (row.ci_low, row.ci_high) == pytest.approx(bootstrap(correct, resamples=5000), abs=1e-12)
+    assert (row.ci_low, row.ci_high) == pytest.approx(wilson(int(correct.sum()), 600), abs=0.004)
+
+
+def test_images_that_agree_leave_the_spread_of_the_seeds_alone():
+    """Every image is answered by the same share of seeds, so only the seeds can move the mean."""
+    rates = [0.0, 1.0, 1.0, 0.0]
+    (row,) = pooled([answered(np.full(50, rate), seed=s) for s, rate in enumerate(rates)])
+    assert row.value == 0.5
+    assert (row.ci_low, row.ci_high) == (0, 1)  # 0.5 ± 1.15 × 0.5, held inside 0..1
+
+
+def covered(*, seeds, spread, repeats=150, images=150):
+    """How often the interval holds the mean that more images and more seeds would give."""
+    rng, held = np.random.default_rng(seeds), 0
+    for _ in range(repeats):
+        easy = rng.beta(6, 3, size=images)  # mean 2/3
+        luck = np.clip(rng.normal(0, spread, size=seeds), -0.3, 0.3)
+        made = [answered(rng.random(images) < np.clip(easy + one, 0, 1), seed=s) for s, one in enumerate(luck)]
+        (row,) = pooled(made, resamples=200)
+        held += row.ci_low <= 2 / 3 <= row.ci_high
+    return held / repeats
+
+
+def test_the_pooled_interval_holds_the_truth_about_as_often_as_it_says():
+    assert covered(seeds=5, spread=0.0) > 0.9
+    assert covered(seeds=5, spread=0.06) > 0.85
+    assert covered(seeds=3, spread=0.02) > 0.88
+
+
+def test_seeds_that_were_evaluated_differently_are_not_pooled():
+    with pytest.raises(RunError, match="'hpt' and seeds 0 and 1 of it were evaluated differently"):
+        pooled([answered([1, 0]), answered([1, 0], seed=1, eval_digest="other")])

@@ -1,6 +1,6 @@
 """Proof: frozen features, readouts fitted on train, measures of test, and paired differences between arms."""
 
-from undercoat.evaluation.comparison import compare
+from undercoat.evaluation.comparison import compare, pooled
 from undercoat.evaluation.evaluate import evaluate
 from undercoat.evaluation.evaluation import Evaluation
 from undercoat.evaluation.features import EvaluationView, extract
@@ -25,5 +25,6 @@ __all__ = [
     "extract",
     "majority_class",
     "neighbours_sheet",
+    "pooled",
     "train_and_test",
 ]

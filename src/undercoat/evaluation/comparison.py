@@ -1,9 +1,10 @@
-"""Paired differences: did this arm beat that one on the same test images, beyond the noise?"""
+"""Several evaluations at once: what an arm reaches over its seeds, and whether it beat another beyond the noise."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +15,39 @@ from undercoat.evaluation.measures import measure_named
 from undercoat.functional.intervals import crossed_bootstrap
 from undercoat.records import Record
 
-__all__ = ["POOLED", "compare"]
+__all__ = ["POOLED", "compare", "pooled"]
 
 POOLED = -1  # the seed of a row that speaks for several seeds
 
 Pairs = list[tuple[Evaluation, Evaluation]]
+
+_OF_ONE: dict[str, Any] = {"readout_args": "{}", "seconds": 0.0}
+_OF_SEVERAL: dict[str, Any] = {**_OF_ONE, "seed": POOLED, "stage": "", "parent": ""}
+
+
+def pooled(evaluations: Sequence[Evaluation], *, seed: int = 0, resamples: int = 2000) -> list[Record]:
+    """Measure what one arm reaches over its training seeds, with an interval for the mean.
+
+    Seeds and test images are both drawn again (see :func:`~undercoat.functional.intervals.crossed_bootstrap`), so
+    the interval covers the luck of training as well as the choice of test images. An interval drawn from what
+    was seen has no width where every answer of every seed was right, or wrong; only more images tell more.
+
+    Args:
+        evaluations: of one arm, one a seed.
+        seed: of the resamples.
+        resamples: how many.
+
+    Returns:
+        One row for each readout and measure: ``value`` is the mean over seeds, ``seed`` is -1, ``interval`` says
+        how many images and seeds it is made from. Nothing for a single evaluation, whose own rows have intervals.
+
+    Raises:
+        RunError: when the seeds answered different test images.
+    """
+    if len(evaluations) < 2:
+        return []
+    _same_images(evaluations)
+    return [_mean(evaluations, row, seed=seed, resamples=resamples) for row in evaluations[0].rows]
 
 
 def compare(
@@ -62,13 +91,37 @@ def _paired(first: Sequence[Evaluation], second: Sequence[Evaluation]) -> Pairs:
         pairs = [(one, others[one.seed]) for one in first if one.seed in others]
     if not pairs:
         raise RunError(f"{first[0].arm!r} and {second[0].arm!r} have no seed in common; run both with the same seeds")
-    for one in (*first, *second):
-        if one.rows[0].eval != first[0].rows[0].eval or not np.array_equal(one.keys, first[0].keys):
+    _same_images((*first, *second))
+    return pairs
+
+
+def _same_images(evaluations: Sequence[Evaluation]) -> None:
+    first = evaluations[0]
+    for one in evaluations[1:]:
+        if one.rows[0].eval != first.rows[0].eval or not np.array_equal(one.keys, first.keys):
+            other = f"seeds {first.seed} and {one.seed} of it" if one.arm == first.arm else f"{first.arm!r}"
             raise RunError(
-                f"{one.arm!r} and {first[0].arm!r} were evaluated differently, so they cannot be paired; "
+                f"{one.arm!r} and {other} were evaluated differently, so they cannot be paired; "
                 "evaluate both with one protocol on the same test images"
             )
-    return pairs
+
+
+def _mean(evaluations: Sequence[Evaluation], row: Record, *, seed: int, resamples: int) -> Record:
+    measure = measure_named(row.metric)
+    sides = [measure.resampled(one.predictions[row.readout]) for one in evaluations]
+
+    def values(drawn: NDArray[np.int64]) -> NDArray[np.float64]:
+        return np.stack([side(drawn) for side in sides], axis=1)
+
+    low, high = crossed_bootstrap(values, images=row.n, seeds=len(sides), seed=seed, resamples=resamples)
+    return replace(
+        row,
+        value=float(values(np.ones((1, row.n), dtype=np.int64)).mean()),
+        ci_low=max(low, 0.0),  # seeds that lie far apart stretch the interval, but no share leaves 0..1
+        ci_high=min(high, 1.0),
+        interval=f"bootstrap over {row.n} test images and {len(sides)} seeds, {resamples} resamples",
+        **_OF_SEVERAL,
+    )
 
 
 def _difference(pairs: Pairs, row: Record, *, seed: int, resamples: int) -> Record:
@@ -88,9 +141,5 @@ def _difference(pairs: Pairs, row: Record, *, seed: int, resamples: int) -> Reco
         ci_high=high,
         interval=f"paired bootstrap over {over}, {resamples} resamples",
         versus=pairs[0][1].arm,
-        stage=row.stage if len(pairs) == 1 else "",
-        parent=row.parent if len(pairs) == 1 else "",
-        seed=row.seed if len(pairs) == 1 else POOLED,
-        readout_args="{}",
-        seconds=0.0,
+        **(_OF_SEVERAL if len(pairs) > 1 else _OF_ONE),
     )

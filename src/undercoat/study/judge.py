@@ -18,6 +18,7 @@ from undercoat.evaluation import (
     extract,
     majority_class,
     neighbours_sheet,
+    pooled,
     train_and_test,
 )
 from undercoat.evaluation.preparation import prepare
@@ -62,6 +63,7 @@ class Judge:
                 judged[key] = self.evaluate_route(graph, route, study=name, console=console)
                 arms.setdefault(route.arm, []).append(judged[key])
         rows = [row for evaluations in arms.values() for evaluation in evaluations for row in evaluation.rows]
+        rows += [row for evaluations in arms.values() for row in pooled(evaluations, seed=self.protocol.seed)]
         rows += majority_class(self.train, self.test, self.protocol, provenance={"study": name})
         for first, second in pairs_to_compare(list(arms)):
             rows += compare(arms[first], arms[second], seed=self.protocol.seed)

@@ -146,7 +146,7 @@ def _run(stage: Stage, folder: Path, settings: dict[str, Any], *, resume: bool) 
     if not runtime.is_main:
         runtime.barrier()
         coat = _coat(stage, shelf, folder)
-        return lay(coat, folder, device=settings["device"])
+        return lay(coat, folder, device=settings["device"], watch_at=_watch_at(coat, settings))
     with claim(folder):
         coat = _coat(stage, shelf, folder)
         finished = open_folder(coat, folder, resume=resume)
@@ -155,12 +155,17 @@ def _run(stage: Stage, folder: Path, settings: dict[str, Any], *, resume: bool) 
         if finished:
             raise RunError(f"{folder} holds this very run, finished; undercoat show {folder} says how to use it")
         _announce(coat, folder, console)
-        watch, points = None, frozenset[int]()
-        if settings["labels"] and coat.stage.kind == "pretrain":
+        points, watch = _watch_at(coat, settings), None
+        if points:
             protocol = Protocol(data=settings["labels"], size_px=coat.stage.size_px)
-            points = watch_points(coat.stage.steps or 0, 8)
             watch = knn_watch(protocol, shelf, coat.stage.precision)
         return lay(coat, folder, device=settings["device"], watch=watch, watch_at=points)
+
+
+def _watch_at(coat: Coat, settings: dict[str, Any]) -> frozenset[int]:
+    """The steps of the k-NN curve: the same on every process, though only the first one measures."""
+    wanted = settings["labels"] and coat.stage.kind == "pretrain"
+    return watch_points(coat.stage.steps or 0, 8) if wanted else frozenset()
 
 
 def _coat(stage: Stage, shelf: DataShelf, folder: Path) -> Coat:
