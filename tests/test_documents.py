@@ -1,6 +1,6 @@
 """What the documents say is true: their code runs, their commands parse, their recipes expand, their links lead somewhere."""
 
-import importlib
+import importlib.util
 import inspect
 import re
 import runpy
@@ -17,6 +17,7 @@ from undercoat.augment import augmentation
 from undercoat.cli.parser import COMMANDS, command_of, parse
 from undercoat.data.address import parse_address
 from undercoat.data.opening import READERS
+from undercoat.evaluation.readouts import READOUTS
 from undercoat.methods import METHODS, check_arguments, method_class
 from undercoat.records import Record
 from undercoat.study.recipe import Recipe, expand
@@ -173,21 +174,37 @@ def test_the_index_leads_to_every_page():
     assert {name_of(page) for page in pages - linked} == set()
 
 
-def test_the_method_of_the_contribution_guide_keeps_the_contract(tmp_path, monkeypatch, make_batch):
-    monkeypatch.chdir(tmp_path)
-    namespace = {"__name__": "page"}
+@pytest.fixture(scope="module")
+def guide():
+    """What the Python blocks of the contribution guide define, and how long they are."""
+    namespace = {"__name__": "guide"}
     for block in blocks(ROOT / "CONTRIBUTING.md", "python"):
-        if "(Method)" in block.code:
-            assert len(block.code.strip().splitlines()) <= 40
-            exec(compile(block.code, str(block), "exec"), namespace)
-    method = next(v for v in namespace.values() if inspect.isclass(v) and v.__module__ == "page")
-    monkeypatch.setitem(METHODS, "toy", method)
-    contract = importlib.util.spec_from_file_location("contract", ROOT / "tests" / "methods" / "test_contract.py")
-    module = importlib.util.module_from_spec(contract)
-    contract.loader.exec_module(module)
-    module.test_loss_is_finite_and_is_a_number("toy", make_batch)
-    module.test_state_makes_the_round_trip("toy", make_batch)
-    module.test_same_seed_same_bits_other_seed_other_bits("toy", make_batch)
-    module.test_two_and_two_steps_are_four("toy", make_batch)
+        assert len(block.code.strip().splitlines()) <= 40, f"{block} is no miniature"
+        exec(compile(block.code, str(block), "exec"), namespace)
+    return namespace
+
+
+def contract(path):
+    found = importlib.util.spec_from_file_location("contract", ROOT / "tests" / path)
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+def test_the_guides_method_keeps_the_contract(guide, monkeypatch, make_batch):
+    monkeypatch.setitem(METHODS, "miniature", guide["UpsideDown"])
+    suite = contract("methods/test_contract.py")
+    suite.test_loss_is_finite_and_is_a_number("miniature", make_batch)
+    suite.test_state_makes_the_round_trip("miniature", make_batch)
+    suite.test_same_seed_same_bits_other_seed_other_bits("miniature", make_batch)
+    suite.test_two_and_two_steps_are_four("miniature", make_batch)
     for part in ("all", "norm", "head"):
-        module.test_exactly_the_trainable_parameters_get_gradients("toy", part, make_batch)
+        suite.test_exactly_the_trainable_parameters_get_gradients("miniature", part, make_batch)
+
+
+def test_the_guides_readout_keeps_the_contract(guide, monkeypatch):
+    monkeypatch.setitem(READOUTS, "miniature", guide["NearestMean"])
+    suite = contract("evaluation/test_readouts.py")
+    for several in (False, True):
+        suite.test_every_readout_meets_the_contract("miniature", several)
+    suite.test_permuted_train_labels_leave_chance("miniature")

@@ -192,5 +192,5 @@ def test_the_pooled_interval_holds_the_truth_about_as_often_as_it_says():
 
 
 def test_seeds_that_were_evaluated_differently_are_not_pooled():
-    with pytest.raises(RunError, match="'hpt' and seeds 0 and 1 of it were evaluated differently"):
+    with pytest.raises(RunError, match="seeds 0 and 1 of 'hpt' were evaluated differently"):
         pooled([answered([1, 0]), answered([1, 0], seed=1, eval_digest="other")])

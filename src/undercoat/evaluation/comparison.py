@@ -99,9 +99,11 @@ def _same_images(evaluations: Sequence[Evaluation]) -> None:
     first = evaluations[0]
     for one in evaluations[1:]:
         if one.rows[0].eval != first.rows[0].eval or not np.array_equal(one.keys, first.keys):
-            other = f"seeds {first.seed} and {one.seed} of it" if one.arm == first.arm else f"{first.arm!r}"
+            both = f"{one.arm!r} and {first.arm!r}"
+            if one.arm == first.arm:
+                both = f"seeds {first.seed} and {one.seed} of {one.arm!r}"
             raise RunError(
-                f"{one.arm!r} and {other} were evaluated differently, so they cannot be paired; "
+                f"{both} were evaluated differently, so they cannot be paired; "
                 "evaluate both with one protocol on the same test images"
             )
 

@@ -15,7 +15,8 @@ def announce_chosen(console: Console, chosen: Iterable[tuple[str, Any, str]]) ->
     """Print values that were left ``auto``, one a line, each reason once.
 
     Example:
-        >>> announce_chosen(Console(width=60), [("lr", 0.1, "small data"), ("decay", 0, "small data")])  # doctest: +NORMALIZE_WHITESPACE
+        >>> rows = [("lr", 0.1, "small data"), ("decay", 0, "small data")]
+        >>> announce_chosen(Console(width=60), rows)  # doctest: +NORMALIZE_WHITESPACE
           lr = 0.1   small data
           decay = 0
     """

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from undercoat.files import atomic, write_json
 from undercoat.interop import Match, initial_backbone, load_backbone, save_backbone
 from undercoat.methods import method_class
 from undercoat.runtime import Runtime
-from undercoat.spec import difference, digest
+from undercoat.spec import difference
 from undercoat.study.stage import NOT_IN_DIGEST, Resolution, Stage, stage_digest
 from undercoat.study.views_sheet import save_views_sheet
 from undercoat.training.fit import Budget, fit
@@ -67,9 +66,7 @@ class Coat:
     @property
     def data_digest(self) -> str:
         """Hash of the images' content and of which of them are used; "" without data."""
-        if self.data is None:
-            return ""
-        return digest([self.data.digest, blake2b(self.data.rows.tobytes(), digest_size=8).hexdigest()])
+        return "" if self.data is None else self.data.digest
 
     def saved_spec(self) -> dict[str, Any]:
         """What ``stage.yaml`` holds."""

@@ -11,11 +11,10 @@ from rich.console import Console
 from undercoat import records
 from undercoat.errors import RunError
 from undercoat.evaluation import Protocol, compare, majority_class
-from undercoat.files import write_json
 from undercoat.records import Record
 from undercoat.study.coat import STAGE, Coat, lay, open_folder
 from undercoat.study.folder import claim
-from undercoat.study.graph import DataShelf
+from undercoat.study.graph import DataShelf, pretraining_images
 from undercoat.study.judge import Judge, pairs_to_compare
 from undercoat.study.stage import Stage, resolve
 
@@ -82,7 +81,8 @@ def evaluate(
         for first, second in pairs_to_compare(list(by_arm)):
             rows += compare(by_arm[first], by_arm[second], seed=seed)
         records.rewrite(folder, rows)
-        write_json(folder / "notes.json", list(dict.fromkeys(note for found in evaluations for note in found.notes)))
+        seen = [] if stage.data is None else [pretraining_images(shelf.open(stage.data, size_px=stage.canvas_px))]
+        judge.write_notes([note for found in evaluations for note in found.notes], seen)
     return rows
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from undercoat import records
 from undercoat.data import Canvases
+from undercoat.data.leaks import seen_before
 from undercoat.evaluation import (
     Evaluation,
     Protocol,
@@ -69,9 +70,24 @@ class Judge:
             rows += compare(arms[first], arms[second], seed=self.protocol.seed)
         rows += monitor_rows(graph, self.out, study=name)
         records.rewrite(self.out, rows)
-        notes = dict.fromkeys(note for evaluations in arms.values() for one in evaluations for note in one.notes)
-        write_json(self.out / "notes.json", list(notes))
+        notes = [note for evaluations in arms.values() for one in evaluations for note in one.notes]
+        pretrained = {coat.data.digest: coat.data for coat in graph.coats.values() if coat.data is not None}
+        self.write_notes(notes, list(pretrained.values()))
         return rows
+
+    def write_notes(self, notes: list[str], pretrained: list[Canvases]) -> None:
+        """Write what a reader of the numbers should know: notes of the readouts, and test images seen before."""
+        total = len(self.test)
+        twins = seen_before(self.test, self.train)
+        if twins:
+            found = f"{twins} of {total} test images have an exact or near twin among the labelled training images"
+            notes = [*notes, f"{found}, which flatters every arm alike (undercoat data inspect names them)"]
+        for data in pretrained:
+            twins = 0 if data.digest == self.train.digest else seen_before(self.test, data)
+            if twins:
+                found = f"{twins} of {total} test images, or near twins of them, were among the images of {data.name}"
+                notes = [*notes, f"{found} that pretraining saw without labels"]
+        write_json(self.out / "notes.json", list(dict.fromkeys(notes)))
 
     def evaluate_route(self, graph: Graph, route: Route, *, study: str, console: Console) -> Evaluation:
         """Measure the backbone at the end of one route, or read what was measured."""
