@@ -22,7 +22,7 @@ and convolutions, forward of both encoders and backward) over that of a large bf
 ``memory_100k_over_1k`` compares the peak of anonymous memory of a short training on 100,000 and on 1,000 cached images
 (see ``throughput/memory.py``).
 
-    python benchmarks/pretrain_throughput.py [--json] [--save] [--quick] [--without-lightly] [--cache DIR]
+    python benchmarks/pretrain_throughput.py [--json] [--save] [--quick] [--rounds 4] [--without-lightly] [--cache DIR]
 """
 
 from __future__ import annotations
@@ -33,8 +33,10 @@ import json
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -93,11 +95,12 @@ class Comparison:
 
     def result(self, ours: list[float]) -> dict[str, Any]:
         """Ratios and rates from our segments, each of the others' lying between two of them."""
-        around = [(before + after) / 2 for before, after in zip(ours[:-1], ours[1:], strict=True)]
+        around = [(before + after) / 2 for before, after in pairwise(ours)]
         images = self.setting.segment_steps * self.setting.batch
 
         def of(name: str) -> list[tuple[float, float]]:
-            return [pair for pair, side in zip(zip(self.seconds, around, strict=True), self.order, strict=True) if side == name]
+            rows = zip(self.order, self.seconds, around, strict=True)
+            return [(seconds, mine) for side, seconds, mine in rows if side == name]
 
         def over(name: str) -> float | None:
             return round(median(other / mine for other, mine in of(name)), 3) if name in self.sides else None
@@ -149,7 +152,7 @@ def measure(setting: Setting, cache: str, *, lightly: bool) -> dict[str, Any]:
         "backbone": setting.backbone,
         "size_px": setting.size_px,
         "batch": setting.batch,
-        "quick": setting == QUICK,
+        "rounds": setting.rounds,
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "machine": device_name(torch.device("cpu")),
         "threads": torch.get_num_threads(),
@@ -176,8 +179,9 @@ def main() -> None:
     """Measure, print and, when asked, keep the result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
-    parser.add_argument("--save", action="store_true", help="append to benchmarks/results/<date>-pretrain-throughput.csv")
+    parser.add_argument("--save", action="store_true", help="append to results/<date>-pretrain-throughput.csv")
     parser.add_argument("--quick", action="store_true", help="tiny sizes: shows that it runs, the numbers mean nothing")
+    parser.add_argument("--rounds", type=int, default=0, help="fewer are faster and noisier")
     parser.add_argument("--without-lightly", action="store_true", help="leave the comparison with lightly out")
     parser.add_argument("--cache", default="", help="folder for decoded canvases; a temporary one by default")
     options = parser.parse_args()
@@ -185,7 +189,9 @@ def main() -> None:
         parser.error("--quick gives numbers without meaning, which --save does not keep; leave one of them out")
     if not (options.without_lightly or installed()):
         parser.error("lightly is missing: pip install -c constraints.txt -e '.[bench]', or give --without-lightly")
-    result = measure(QUICK if options.quick else FULL, options.cache, lightly=not options.without_lightly)
+    setting = QUICK if options.quick else FULL
+    setting = replace(setting, rounds=options.rounds or setting.rounds)
+    result = measure(setting, options.cache, lightly=not options.without_lightly)
     if options.save:
         save(result)
     if options.json:

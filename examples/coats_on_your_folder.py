@@ -1,6 +1,6 @@
 """Compare arms on a labelled folder of your own: is a coat on your images worth its time?
 
-    python examples/coats_on_your_folder.py scans/     # one folder per class; with train/ and test/ above them if you have a split
+    python examples/coats_on_your_folder.py scans/     # a folder per class, below train/ and test/ if you have them
     python examples/coats_on_your_folder.py --smoke    # seconds, on digits; its numbers mean nothing
 
 Labels are used to judge the arms only; pretraining sees the images of train without them.

@@ -1,7 +1,7 @@
 """Lay one coat on a network, ask whether it helped, and use the result.
 
-    python examples/one_coat.py           # from the ImageNet base of undercoat[base]; minutes on a CPU
-    python examples/one_coat.py --smoke   # seconds; shows the calls, its numbers mean nothing
+python examples/one_coat.py           # from the ImageNet base of undercoat[base]; minutes on a CPU
+python examples/one_coat.py --smoke   # seconds; shows the calls, its numbers mean nothing
 """
 
 from __future__ import annotations

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
-from throughput.setting import Task
 from torch.utils.flop_counter import FlopCounterMode
 
+from throughput.setting import Task
 from undercoat.augment.batch import Batch
 from undercoat.data.loader import Batches
 from undercoat.runtime import Runtime

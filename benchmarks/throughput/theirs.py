@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 from PIL import Image
-from throughput.setting import Task
 from torch import Tensor, nn
 
+from throughput.setting import Task
 from undercoat._torchvision import ensure_importable
 
 __all__ = ["LightlyMoCo", "installed", "write_pictures"]
@@ -57,9 +57,7 @@ class LightlyMoCo:
         self.online = nn.ModuleList([trunk, MoCoProjectionHead(width, width, dim)])
         self.target = copy.deepcopy(self.online)
         deactivate_requires_grad(self.target)
-        self.loss = NTXentLoss(
-            temperature=arguments["temperature"], memory_bank_size=(arguments["queue_size"], dim)
-        )
+        self.loss = NTXentLoss(temperature=arguments["temperature"], memory_bank_size=(arguments["queue_size"], dim))
         kind = {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}[optimiser.name]
         self.optimiser = kind(self.online.parameters(), lr=optimiser.lr, weight_decay=optimiser.weight_decay)
         self.loader: Any = torch.utils.data.DataLoader(

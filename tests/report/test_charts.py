@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from undercoat.report.charts import Axes, Dot, Point, Reference, Series, dot_chart, line_chart
+from undercoat.report.charts import Axes, Point, Reference, Series, line_chart
+from undercoat.report.dots import Dot, dot_chart
 from undercoat.report.marks import DASHES, SHAPES, STYLES
 from undercoat.report.markup import join, tag
 from undercoat.report.scales import Scale, linear_ticks, log_ticks
@@ -78,7 +79,7 @@ def _curve():
 
 
 def test_a_line_goes_through_its_points_in_proportion():
-    root = parse(line_chart("t", "d", [_curve()], Axes(x="step", y="k-NN", log_x=True)))
+    root = parse(line_chart("t", "d", [_curve()], Axes(x="step", y="k-NN", log_x=True)).svg)
     line = next(one for one in root.iter("polyline"))
     (x0, y0), (x1, y1), (x2, y2) = (map(float, pair.split(",")) for pair in line.get("points").split())
     assert x1 - x0 == pytest.approx(x2 - x1, abs=0.11)
@@ -89,7 +90,7 @@ def test_a_line_goes_through_its_points_in_proportion():
 
 def test_one_seed_draws_no_band():
     flat = Series("one", 0, (Point(1, 0.5, 0.5, 0.5, "a"), Point(2, 0.6, 0.6, 0.6, "b")))
-    root = parse(line_chart("t", "d", [flat], Axes(x="step", y="")))
+    root = parse(line_chart("t", "d", [flat], Axes(x="step", y="")).svg)
     assert not [one for one in root.iter("polygon") if "band" in one.get("class")]
 
 
@@ -98,7 +99,7 @@ def test_dots_stand_inside_their_whiskers_and_the_reference_is_named():
         Dot("a", 0, 0.5, 0.4, 0.6, ((0.45, "s0"), (0.55, "s1")), "tip a"),
         Dot("b", 1, 0.7, None, None, (), "tip b"),
     ]
-    root = parse(dot_chart("t", "d", dots, Reference("majority class", 0.3), Axes(x="accuracy", y="")))
+    root = parse(dot_chart("t", "d", dots, Reference("majority class", 0.3), Axes(x="accuracy", y="")).svg)
     whisker = next(one for one in root.iter("line") if "whisker" in one.get("class"))
     mark = next(one for one in root.iter("circle") if one.get("class") == "mark s0")
     low, high = float(whisker.get("x1")), float(whisker.get("x2"))
@@ -110,11 +111,11 @@ def test_dots_stand_inside_their_whiskers_and_the_reference_is_named():
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
 def test_a_single_point_can_be_drawn(value):
     one = Series("a", 0, (Point(0, value, value, value, "only"),))
-    svg = line_chart("t", "d", [one], Axes(x="step", y="", log_x=True))
+    svg = line_chart("t", "d", [one], Axes(x="step", y="", log_x=True)).svg
     numbers = [float(text) for text in re.findall(r'(?:cx|cy|x1|y1)="(-?[\d.]+|nan|inf)"', svg)]
     assert all(math.isfinite(number) for number in numbers)
 
 
 def test_labels_in_a_chart_are_escaped():
-    root = parse(dot_chart("<b>", "&", [Dot("<script>", 0, 0.5, 0.4, 0.6, (), "<i>")], None, Axes(x="<x>", y="")))
+    root = parse(dot_chart("<b>", "&", [Dot("<script>", 0, 0.5, 0.4, 0.6, (), "<i>")], None, Axes(x="<x>", y="")).svg)
     assert not list(root.iter("script"))

@@ -1,7 +1,8 @@
 import pytest
 
 from undercoat.errors import SpecError
-from undercoat.study.stage import Stage, StageFacts, resolve, stage_digest
+from undercoat.study.resolution import StageFacts, resolve
+from undercoat.study.stage import Stage, stage_digest
 
 FACTS = StageFacts(images=1000, canvas_px=64, initialised=True, batch_norm=True, backbone="timm/resnet18")
 
@@ -23,7 +24,7 @@ def test_a_digest_is_the_same_in_another_process():
     import sys
 
     code = (
-        "from undercoat.study.stage import *;"
+        "from undercoat.study.stage import *; from undercoat.study.resolution import *;"
         "f = StageFacts(images=1000, canvas_px=64, initialised=True, batch_norm=True, backbone='timm/resnet18');"
         "print(stage_digest(resolve(Stage(data='sample:digits', steps=10), f).stage, data_digest='images', parent=''))"
     )

@@ -8,6 +8,7 @@ in the batch, on the number of processes or on the device. The mixer is the 64-b
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 
 import numpy as np
@@ -36,8 +37,19 @@ def _unsigned(value: int) -> np.uint64:
     return np.uint64(value & 0xFFFFFFFFFFFFFFFF)
 
 
+@lru_cache(maxsize=256)
 def _chain(seed: int, purpose: str) -> NDArray[np.uint64]:
-    return _mix(_mix(np.array([_unsigned(seed)])) ^ _unsigned(key_of(purpose)))
+    """The part of a key that all steps share; a run has one seed and a dozen purposes."""
+    chain = _mix(_mix(np.array([_unsigned(seed)])) ^ _unsigned(key_of(purpose)))
+    chain.flags.writeable = False
+    return chain
+
+
+@lru_cache(maxsize=64)
+def _columns(count: int) -> NDArray[np.uint64]:
+    columns = _mix(np.arange(count, dtype=np.uint64))[None, :]
+    columns.flags.writeable = False
+    return columns
 
 
 @dataclass(frozen=True)
@@ -65,7 +77,7 @@ class Draws:
     def _bits(self, purpose: str, count: int) -> NDArray[np.uint64]:
         rows = _mix(_chain(self.seed, purpose) ^ self.epoch.astype(np.uint64))
         rows = _mix(rows ^ self.index.astype(np.uint64))
-        return _mix(rows[:, None] ^ _mix(np.arange(count, dtype=np.uint64))[None, :])
+        return _mix(rows[:, None] ^ _columns(count))
 
     def uniform(self, purpose: str, count: int) -> NDArray[np.float64]:
         """Draw (B, count) numbers, uniform in [0, 1), for one purpose."""

@@ -10,6 +10,7 @@ from undercoat.records import Record
 
 __all__ = ["NULL_ARM", "Arm", "arms_of", "with_measured"]
 
+RANDOM = "random"
 NULL_ARM = "majority class"  # always answers the commonest class: what no arm may fall below
 
 
@@ -26,6 +27,12 @@ class Arm:
     stages: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
 
+def _coats(names: Iterable[object]) -> tuple[str, ...]:
+    """The coats that were laid on; random weights are what lies below the first one, and no coat."""
+    coats = tuple(str(name).strip() for name in names)
+    return coats[1:] if coats[:1] == (RANDOM,) else coats
+
+
 def _seed(text: object) -> int:
     try:
         return int(str(text))
@@ -38,7 +45,7 @@ def _arm(entry: Mapping[str, Any]) -> Arm:
     stages = stages if isinstance(stages, Mapping) else {}
     return Arm(
         name=str(entry.get("name", "")),
-        coats=tuple(str(coat) for coat in entry.get("coats") or ()),
+        coats=_coats(entry.get("coats") or ()),
         stages={_seed(seed): tuple(str(digest) for digest in chain or ()) for seed, chain in stages.items()},
     )
 
@@ -66,7 +73,7 @@ def with_measured(arms: Iterable[Arm], rows: Iterable[Record]) -> list[Arm]:
     for row in rows:
         if not row.arm or row.arm == NULL_ARM or row.arm in listed or row.versus:
             continue
-        coats = tuple(part.strip() for part in row.chain.split(">") if part.strip())
+        coats = _coats(part for part in row.chain.split(">") if part.strip())
         arm = found.setdefault(row.arm, Arm(name=row.arm, coats=coats, stages={}))
         stages = {**arm.stages, row.seed: (row.stage,)} if row.stage else arm.stages
         found[row.arm] = Arm(name=arm.name, coats=arm.coats, stages=stages)

@@ -9,7 +9,7 @@ from undercoat.records import Record
 from undercoat.report.arms import NULL_ARM, Arm
 from undercoat.report.comparisons import compared_pairs, comparisons
 from undercoat.report.estimates import difference, estimate, measures, null_estimate
-from undercoat.report.wording import count, fraction, listed
+from undercoat.report.wording import count, data_name, fraction, listed
 
 __all__ = ["caveats"]
 
@@ -29,7 +29,7 @@ def _seed_caveat(rows: Sequence[Record]) -> str:
 
 
 def _size_caveat(rows: Sequence[Record], arms: Sequence[Arm]) -> str:
-    pairs = comparisons(rows, arms)
+    pairs = [one.pair for one in comparisons(rows, arms)]
     found = [one for pair in pairs for measure in measures(rows) if (one := difference(rows, *pair, measure))]
     halves = [one.half for one in found if one.half is not None]
     if not halves or min(one.n for one in found) >= SMALL_TEST:
@@ -80,6 +80,6 @@ def caveats(rows: Sequence[Record], arms: Sequence[Arm]) -> list[str]:
         _seed_caveat(rows),
         _size_caveat(rows, arms),
         _selection_caveat(rows),
-        f"Only {datasets[0]} was tested; other images may answer otherwise." if len(datasets) == 1 else "",
+        f"Only {data_name(datasets[0])} was tested; other images may answer otherwise." if len(datasets) == 1 else "",
     ]
     return [text for text in said if text]

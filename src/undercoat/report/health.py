@@ -5,9 +5,8 @@ from __future__ import annotations
 from statistics import fmean
 
 from undercoat.report.blocks import more, note, numbers, section
-from undercoat.report.charts import Axes
-from undercoat.report.curves import coats_of, log_series
-from undercoat.report.figures import curve_figure
+from undercoat.report.curves import coats_of
+from undercoat.report.figures import rank_drawing, wait_drawing
 from undercoat.report.folder import Found, Stage
 from undercoat.report.markup import Markup, tag
 from undercoat.report.wording import count, duration, listed, number
@@ -87,19 +86,12 @@ def _meter(found: Found) -> object:
         for coat in coats_of(found)
         for seed, stage in coat.stages
     ]
-    series = log_series(found, "effective_rank", "effective rank")
-    if not series:
+    rank, wait = rank_drawing(found), wait_drawing(found)
+    if rank is None:
         return note("The collapse meter recorded nothing.")
-    remark = (
-        "How many directions the embeddings use. A line that falls towards 1 means that all images are mapped "
-        "to nearly the same point."
-    )
-    drawn = curve_figure("Collapse meter: effective rank", series, Axes(x="step", y="effective rank"), (), remark)
-    wait = log_series(found, "data_wait", "share of time waiting for data")
-    axes = Axes(x="step", y="share of the time", y_from_zero=True)
-    waiting = curve_figure("Waiting for data", wait, axes, (), "Low is good.") if wait else None
     table = numbers("From the first to the last log line", ["coat", *METER.values(), "loss"], rows)
-    return [tag("div", drawn, waiting, class_="grid"), more("All meters, first → last", table)]
+    figures = tag("div", rank.block, wait.block if wait else None, class_="grid")
+    return [figures, more("All meters, first → last", table)]
 
 
 def _other_stages(found: Found) -> Markup | None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from datetime import UTC, datetime
-from importlib.resources import files
 from pathlib import Path
 
 from undercoat.errors import RunError
@@ -16,6 +13,7 @@ from undercoat.report.markup import Markup, join, tag, trusted
 from undercoat.report.pictures import pictures_section
 from undercoat.report.repeat import repeat_section
 from undercoat.report.summary import arms_section, verdict_section
+from undercoat.report.writing import own_file, write
 
 __all__ = ["build", "render"]
 
@@ -30,10 +28,6 @@ PARTS = {
 }
 
 
-def _own(name: str) -> Markup:
-    return trusted(files("undercoat.report").joinpath(name).read_text(encoding="utf-8"))
-
-
 def _head(found: Found) -> Markup:
     return tag(
         "head",
@@ -44,7 +38,7 @@ def _head(found: Found) -> Markup:
         tag("meta", name="generator", content="undercoat"),
         tag("link", rel="icon", href="data:,"),
         tag("title", f"{found.name}: did each coat help?"),
-        tag("style", _own("report.css")),
+        tag("style", own_file("charts.css"), own_file("report.css")),
     )
 
 
@@ -80,27 +74,8 @@ def render(found: Found) -> str:
     main = tag("main", [part(found) for part in parts])
     foot = tag("footer", tag("p", f"From the files in {found.folder}. Nothing in this page was measured again."))
     tip = tag("div", id="tip", role="status", aria_live="polite", hidden=True)
-    body = tag("body", _header(found), main, foot, tip, tag("script", _own("report.js")))
+    body = tag("body", _header(found), main, foot, tip, tag("script", own_file("report.js")))
     return join(trusted("<!doctype html>\n"), tag("html", _head(found), body, lang="en"), "\n")
-
-
-def _write(path: Path, text: str) -> None:
-    """Write in one step, so that a full disk or a kill leaves the earlier report as it was."""
-    temporary = ""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as out:
-            out.write(text)
-            out.flush()
-            os.fsync(out.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        reason = error.strerror or type(error).__name__
-        raise RunError(f"the report cannot be written to '{path}' ({reason}); give another file with --out") from error
 
 
 def build(folder: Path | str, out: Path | str | None = None) -> Path:
@@ -130,5 +105,5 @@ def build(folder: Path | str, out: Path | str | None = None) -> Path:
         path = path / "report.html"
     if path.exists() and path.suffix.lower() not in {".html", ".htm"}:
         raise RunError(f"'{path}' is there already and no HTML file, so it is kept; give a name that ends in .html")
-    _write(path, render(load(source)))
+    write(path, render(load(source)), instead="another file with --out")
     return path

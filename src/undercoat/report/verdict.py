@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from undercoat.records import Record
-from undercoat.report.arms import Arm
+from undercoat.report.arms import NULL_ARM, Arm
 from undercoat.report.caveats import caveats
-from undercoat.report.comparisons import comparisons, subject
+from undercoat.report.comparisons import Comparison, comparisons
 from undercoat.report.estimates import Estimate, Measure, difference, measures
-from undercoat.report.wording import fraction, interval, listed, signed
+from undercoat.report.wording import count, data_name, fraction, interval, listed, signed
 
 __all__ = ["caveats", "findings", "verdict"]
 
@@ -47,29 +47,45 @@ def _amount(found: Estimate, *, explain: bool) -> tuple[str, str]:
     return signed(found.value), f"95 % interval {ends}" if explain else ends
 
 
-def _clause(direction: int | None, said: Sequence[tuple[str, tuple[str, str]]]) -> str:
+def _clause(direction: int | None, said: Sequence[tuple[str, tuple[str, str]]], *, first: bool) -> str:
     if direction is None:
         changes = [f"{what} by {size}" for what, (size, _) in said]
-        return f"changed {listed(changes)}, without an interval to judge it by"
+        return f"{'' if first else 'it '}changed {listed(changes)}, without an interval to judge it by"
+    if direction == 0 and not first and len(said) == 1:
+        what, (size, ends) = said[0]
+        return f"{what} stayed within the noise ({size}, {ends})"
     if direction == 0:
         same = [f"{what} ({size}, {ends})" for what, (size, ends) in said]
-        return f"stayed within the noise for {listed(same)}"
+        return f"{'' if first else 'it '}stayed within the noise for {listed(same)}"
     sure = [f"{what} by {size} ({ends})" for what, (size, ends) in said]
-    return f"{'helped' if direction > 0 else 'hurt'} {listed(sure)}"
+    return f"{'' if first else 'it '}{'helped' if direction > 0 else 'hurt'} {listed(sure)}"
 
 
-def _sentence(pair: tuple[str, str], rows: Sequence[Record], arms: Sequence[Arm], data: str, *, explain: bool) -> str:
+def _sentence(asked: Comparison, rows: Sequence[Record], data: str, *, explain: bool) -> str:
     compared = [
         _Compared(measure, found)
         for measure in measures(rows)
-        if measure.eval_data == data and (found := difference(rows, *pair, measure)) is not None
+        if measure.eval_data == data and (found := difference(rows, *asked.pair, measure)) is not None
     ]
     compared.sort(key=lambda one: one.rank)  # stable: readouts keep their order within
-    clauses = []
+    clauses: list[str] = []
     for direction, group in groupby(compared, key=lambda one: one.found.direction):
         said = [(_what(one.measure), _amount(one.found, explain=explain and one is compared[0])) for one in group]
-        clauses.append(_clause(direction, said))
-    return f"{subject(pair, arms)} {'; it '.join(clauses)}." if clauses else ""
+        clauses.append(_clause(direction, said, first=not clauses))
+    return f"{asked.subject} {'; '.join(clauses)}." if clauses else ""
+
+
+def _place(rows: Sequence[Record], data: str) -> str:
+    """Where the numbers come from, said once: the data, how many images, and how many seeds if several."""
+    there = [row for row in rows if row.split == "test" and row.eval_data == data and row.arm != NULL_ARM]
+    images = {row.n for row in there if row.versus}
+    seeds = {row.seed for row in there if row.seed >= 0 and not row.versus}
+    told = [f"{count(max(images))} test images"] if len(images) == 1 else []
+    told += [f"{len(seeds)} seeds"] if len(seeds) > 1 else []
+    name = f"on {data_name(data)}" if data else ("over" if told else "")
+    if not name:
+        return ""
+    return f"{name} ({', '.join(told)}) " if data and told else f"{name} {listed(told)} " if told else f"{name} "
 
 
 def _capital(text: str) -> str:
@@ -94,9 +110,9 @@ def findings(rows: Sequence[Record], arms: Sequence[Arm]) -> list[str]:
         ]
     found: list[str] = []
     for data in datasets:
-        place = f"on {data} " if data else ""  # said once, by the first sentence about these data
-        for pair in comparisons(rows, arms):
-            if text := _sentence(pair, rows, arms, data, explain=not found):
+        place = _place(rows, data)
+        for asked in comparisons(rows, arms):
+            if text := _sentence(asked, rows, data, explain=not found):
                 found.append(_capital(place + text))
                 place = ""
     return found or ["No paired differences were recorded, so whether a coat helped cannot be said from these numbers."]

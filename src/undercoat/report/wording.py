@@ -6,6 +6,7 @@ import math
 
 __all__ = [
     "count",
+    "data_name",
     "duration",
     "fraction",
     "interval",
@@ -110,6 +111,16 @@ def readout_name(readout: str, metric: str = "accuracy") -> str:
     """
     name = READOUTS.get(readout, readout.replace("_", " "))
     return name if metric == "accuracy" else f"{name} {METRICS.get(metric, metric.replace('_', ' '))}"
+
+
+def data_name(spec: str) -> str:
+    """Name data as people call them: a sample without the word, a path by its last part.
+
+    Example:
+        >>> data_name("sample:twemoji"), data_name("/data/scans/labels.csv"), data_name("scans")
+        ('twemoji', 'labels.csv', 'scans')
+    """
+    return spec.removeprefix("sample:").rstrip("/").rpartition("/")[2]
 
 
 def listed(parts: list[str]) -> str:

@@ -24,7 +24,8 @@ from undercoat.interop import Match, initial_backbone, load_backbone, save_backb
 from undercoat.methods import method_class
 from undercoat.runtime import Runtime
 from undercoat.spec import difference
-from undercoat.study.stage import NOT_IN_DIGEST, Resolution, Stage, stage_digest
+from undercoat.study.resolution import Resolution
+from undercoat.study.stage import NOT_IN_DIGEST, Stage, stage_digest
 from undercoat.study.views_sheet import save_views_sheet
 from undercoat.training.fit import Budget, fit
 

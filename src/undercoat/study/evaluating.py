@@ -16,7 +16,8 @@ from undercoat.study.coat import STAGE, Coat, lay, open_folder
 from undercoat.study.folder import claim
 from undercoat.study.graph import DataShelf, pretraining_images
 from undercoat.study.judge import Judge, pairs_to_compare
-from undercoat.study.stage import Stage, resolve
+from undercoat.study.resolution import resolve
+from undercoat.study.stage import Stage
 
 __all__ = ["evaluate"]
 

@@ -13,7 +13,8 @@ from undercoat.errors import DataError
 from undercoat.interop import initial_backbone
 from undercoat.study.coat import Coat
 from undercoat.study.recipe import Leaf
-from undercoat.study.stage import Stage, StageFacts, resolve
+from undercoat.study.resolution import StageFacts, resolve
+from undercoat.study.stage import Stage
 
 __all__ = ["DataShelf", "Graph", "Route", "build_graph", "pretraining_images"]
 

@@ -1,0 +1,181 @@
+"""Resolve what a stage leaves ``auto``: every value set from the data and the budget, each with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from undercoat.augment import augmentation
+from undercoat.backbones import canonical_name
+from undercoat.errors import SpecError
+from undercoat.methods import Facts, check_arguments, method_class
+from undercoat.study.stage import Stage
+from undercoat.training.optim import OptimiserSpec
+
+__all__ = ["Resolution", "StageFacts", "resolve"]
+
+Chosen = list[tuple[str, Any, str]]
+
+
+@dataclass(frozen=True)
+class StageFacts:
+    """What a stage's ``auto`` values are resolved from.
+
+    Attributes:
+        images: of the data that pretraining may see.
+        canvas_px: side of their squares.
+        initialised: whether the weights before this stage are trained ones.
+        batch_norm: whether the backbone keeps batch statistics.
+        backbone: its full name.
+        world: processes.
+    """
+
+    images: int
+    canvas_px: int
+    initialised: bool
+    batch_norm: bool
+    backbone: str
+    world: int = 1
+
+
+class Resolution(NamedTuple):
+    """A stage with every value set, and what was set for the user: (name, value, reason)."""
+
+    stage: Stage
+    chosen: list[tuple[str, Any, str]]
+
+
+def resolve(stage: Stage, facts: StageFacts | None) -> Resolution:
+    """Set every value that was left ``auto``, with the reason.
+
+    Args:
+        stage: as written.
+        facts: None for a stage that only loads weights.
+
+    Raises:
+        SpecError: for settings that exclude each other or that nobody knows.
+    """
+    if facts is None:
+        backbone = None if stage.backbone is None else canonical_name(stage.backbone)
+        return Resolution(stage.model_copy(update={"backbone": backbone}), [])
+    if stage.steps is not None and stage.epochs is not None:
+        raise SpecError(f"stage {stage.name!r} has both steps and epochs; keep one of them")
+    chosen: Chosen = []
+    batch = _batch(stage, facts, chosen)
+    steps = _steps(stage, facts, batch, chosen)
+    size = _size(stage, facts, chosen)
+    normalise = stage.normalise
+    if normalise == "auto":
+        normalise = "keep" if facts.initialised else "data"
+        chosen.append(("normalise", normalise, f"{'trained' if facts.initialised else 'random'} weights come first"))
+    recipe = augmentation(stage.augmentation, **{**stage.augmentation_arguments, "size_px": size})
+    update: dict[str, Any] = {
+        "backbone": facts.backbone,
+        "batch": batch,
+        "steps": steps,
+        "epochs": None,
+        "size_px": size,
+        "canvas_px": facts.canvas_px,
+        "normalise": normalise,
+        "log_every": stage.log_every or max(1, steps // 100),
+        "checkpoint_every": stage.checkpoint_every or min(500, max(1, steps // 10)),
+        "augmentation_arguments": {**stage.augmentation_arguments, "size_px": recipe.size_px},
+    }
+    if stage.kind == "pretrain":
+        arguments = _method_arguments(stage, facts, batch, steps, chosen)
+        optimiser = _optimiser(stage, facts, batch, steps, chosen)
+        update |= {"method_arguments": arguments, "optimiser": optimiser}
+    return Resolution(stage.model_copy(update=update), chosen)
+
+
+def _batch(stage: Stage, facts: StageFacts, chosen: Chosen) -> int:
+    batch = stage.batch
+    if batch > facts.images:
+        batch = max(1, facts.images)
+        chosen.append(("batch", batch, f"the data has only {facts.images} images, fewer than {stage.batch}"))
+    portions = facts.world * stage.accumulate
+    if batch % portions:
+        smaller = batch - batch % portions
+        if smaller == 0:
+            raise SpecError(
+                f"a batch of {batch} cannot be shared by {facts.world} processes × {stage.accumulate} portions; "
+                "use fewer"
+            )
+        chosen.append(("batch", smaller, f"divides into {facts.world} processes × {stage.accumulate} portions"))
+        batch = smaller
+    return batch
+
+
+def _steps(stage: Stage, facts: StageFacts, batch: int, chosen: Chosen) -> int:
+    if stage.steps is not None:
+        return stage.steps
+    if stage.epochs is None and stage.kind == "statistics":
+        return max(1, -(-facts.images // batch))
+    if stage.epochs is not None:
+        return round(stage.epochs * facts.images / batch)
+    epochs, low, high = (50, 100, 5_000) if facts.initialised else (200, 400, 50_000)
+    steps = min(high, max(low, round(epochs * facts.images / batch)))
+    start = "trained" if facts.initialised else "random"
+    chosen.append(
+        ("steps", steps, f"{epochs} epochs of {facts.images:,} images from {start} weights, {low:,} … {high:,}")
+    )
+    return steps
+
+
+def _size(stage: Stage, facts: StageFacts, chosen: Chosen) -> int:
+    if stage.size_px is not None:
+        return stage.size_px
+    size = min(224, facts.canvas_px)
+    chosen.append(("size_px", size, f"canvases are {facts.canvas_px} px; 224 at most"))
+    return size
+
+
+def _method_arguments(stage: Stage, facts: StageFacts, batch: int, steps: int, chosen: Chosen) -> dict[str, Any]:
+    method = method_class(stage.method)
+    given = {**(method.PAPER if stage.preset == "paper" else {}), **stage.method_arguments}
+    arguments = check_arguments(method, given)
+    if "seed" in arguments and "seed" not in stage.method_arguments:
+        arguments["seed"] = stage.seed
+    initialised = facts.initialised
+    automatic = method.auto(
+        Facts(images=facts.images, batch=batch, steps=steps, initialised=initialised, batch_norm=facts.batch_norm)
+    )
+    for name, auto in automatic.items():
+        if arguments[name] is None:
+            arguments[name] = auto.value
+            chosen.append((f"{stage.method}.{name}", auto.value, auto.reason))
+    return arguments
+
+
+def _optimiser(stage: Stage, facts: StageFacts, batch: int, steps: int, chosen: Chosen) -> OptimiserSpec:
+    asked, paper = stage.optimiser, stage.preset == "paper"
+    name = asked.name if asked.name != "auto" else ("sgd" if paper else "adamw")
+    if paper:
+        defaults = {"lr": 0.03 * batch / 256, "weight_decay": 1e-4, "warmup_steps": 0}
+        reason = "the published value" + (f", scaled to a batch of {batch}" if batch != 256 else "")
+    else:
+        defaults, reason = _small_data_optimiser(stage, facts, name, batch, steps)
+    update: dict[str, Any] = {"name": name, "decay_all": asked.decay_all or paper}
+    if asked.name == "auto":
+        chosen.append(("optimiser.name", name, "the published one" if paper else "forgiving on small data and budgets"))
+    for field, value in defaults.items():
+        if getattr(asked, field) is None:
+            update[field] = value
+            chosen.append((f"optimiser.{field}", value, reason))
+    return asked.model_copy(update=update)
+
+
+def _small_data_optimiser(
+    stage: Stage, facts: StageFacts, name: str, batch: int, steps: int
+) -> tuple[dict[str, Any], str]:
+    scale = (batch / 128) ** 0.5 if name == "adamw" else batch / 256
+    if name == "sgd":
+        rate = 0.03
+    elif stage.train == "norm":
+        rate = 1e-3
+    else:
+        rate = 3e-4 if facts.initialised else 1e-3
+    start = "trained" if facts.initialised else "random"
+    reason = f"{name} from {start} weights, {stage.train} trained, batch {batch}, {steps:,} steps"
+    decay = 1e-4 if name == "sgd" else 0.01
+    return {"lr": float(f"{rate * scale:.3g}"), "weight_decay": decay, "warmup_steps": steps // 20}, reason
