@@ -37,7 +37,8 @@ def compare(setting: Setting, folder: Path) -> dict[str, float | None]:
     building: dict[int, float] = {}
     for count in setting.memory_images:
         _write_noise(folder / f"{count}.npy", count, setting.size_px)
-        building[count] = _in_process(folder, count, 0, setting)
+        if setting.memory_building:
+            building[count] = _in_process(folder, count, 0, setting)
     for _ in range(setting.memory_repeats):
         for count, measured in peaks.items():
             measured.append(_in_process(folder, count, setting.memory_steps, setting))
@@ -46,8 +47,8 @@ def compare(setting: Setting, folder: Path) -> dict[str, float | None]:
         "memory_100k_over_1k": round(median(peaks[many]) / median(peaks[few]), 4),
         "memory_1k_mib": median(peaks[few]),
         "memory_100k_mib": median(peaks[many]),
-        "memory_building_1k_mib": building[few],
-        "memory_building_100k_mib": building[many],
+        "memory_building_1k_mib": building.get(few),
+        "memory_building_100k_mib": building.get(many),
     }
 
 

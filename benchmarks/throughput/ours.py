@@ -89,7 +89,7 @@ def run_between_others(
         return {}
 
     steps = (len(others) + 2) * length
-    fit(
+    fitted = fit(
         task.new_method(),
         task.data,
         recipe=recipe_of(task.stage),
@@ -107,4 +107,6 @@ def run_between_others(
         title="benchmark",
         watch=watch,
     )
+    if fitted.stopped:
+        raise SystemExit(f"stopped after step {fitted.step} of {steps}; nothing is kept, so start again")
     return segments, time.perf_counter() - clock

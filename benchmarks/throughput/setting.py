@@ -13,7 +13,8 @@ from undercoat.backbones.trainable import batch_norms
 from undercoat.data import Canvases, open_data
 from undercoat.methods import method_class
 from undercoat.methods.method import Method
-from undercoat.study.stage import Stage, StageFacts, resolve
+from undercoat.study.resolution import StageFacts, resolve
+from undercoat.study.stage import Stage
 
 __all__ = ["FULL", "QUICK", "Setting", "Task"]
 
@@ -36,6 +37,7 @@ class Setting:
         memory_images: the two set sizes whose peak memory is compared.
         memory_steps: training steps in which memory is looked at.
         memory_repeats: processes for each set size; the median counts.
+        memory_building: look at building the caches too, in processes of their own.
     """
 
     backbone: str = "timm/resnet18"
@@ -48,6 +50,7 @@ class Setting:
     memory_images: tuple[int, int] = (1_000, 100_000)
     memory_steps: int = 20
     memory_repeats: int = 3
+    memory_building: bool = True
 
 
 FULL = Setting()
@@ -62,6 +65,7 @@ QUICK = Setting(
     memory_images=(200, 400),
     memory_steps=2,
     memory_repeats=1,
+    memory_building=False,
 )
 """Shows that everything runs; its numbers mean nothing."""
 

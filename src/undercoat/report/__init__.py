@@ -1,9 +1,10 @@
-"""Reports from records and run files: the verdict in words, the table of arms, and one offline HTML page."""
+"""Reports from records and run files: the verdict in words, the table of arms, one offline HTML page, and figures."""
 
 from undercoat.report.arms import NULL_ARM, Arm, arms_of
+from undercoat.report.export import export_figures, write_report
 from undercoat.report.folder import Found, Stage, load
 from undercoat.report.page import build
-from undercoat.report.rich_table import summary_table
+from undercoat.report.rich_table import SummaryTable, summary_table
 from undercoat.report.tables import ArmRow, ArmsTable, arms_table, to_csv, to_latex, to_markdown
 from undercoat.report.verdict import caveats, findings, verdict
 
@@ -14,10 +15,12 @@ __all__ = [
     "ArmsTable",
     "Found",
     "Stage",
+    "SummaryTable",
     "arms_of",
     "arms_table",
     "build",
     "caveats",
+    "export_figures",
     "findings",
     "load",
     "summary_table",
@@ -25,4 +28,5 @@ __all__ = [
     "to_latex",
     "to_markdown",
     "verdict",
+    "write_report",
 ]
