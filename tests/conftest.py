@@ -1,5 +1,7 @@
 """Shared by all tests: a torchvision that can be imported, and batches to feed methods with."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from undercoat.augment.batch import Batch
 from undercoat.functional.draws import Draws
 
 ensure_importable()
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the processes that tests start
 torch.set_num_threads(1)  # tests are small: a second thread only waits when the machine is busy
 
 

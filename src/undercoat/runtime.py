@@ -78,10 +78,12 @@ def process_mean(value: Tensor) -> Tensor:
 
 
 class Reading(NamedTuple):
-    """Device and autocast dtype for reading features."""
+    """Where and in which precision a backbone would run, and why."""
 
     device: torch.device
     autocast_dtype: torch.dtype | None
+    precision: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -126,8 +128,8 @@ class Runtime:
     def reading(backbone: nn.Module, *, device: str = "auto", precision: Precision = "auto") -> Reading:
         """Where and how to run a frozen backbone, without joining or starting anything."""
         accelerator = _accelerator(device)
-        chosen, _ = _choose_precision(precision, accelerator, backbone)
-        return Reading(torch.device(accelerator), _AUTOCAST[chosen])
+        chosen, reason = _choose_precision(precision, accelerator, backbone)
+        return Reading(torch.device(accelerator), _AUTOCAST[chosen], chosen, reason)
 
     @property
     def device(self) -> torch.device:

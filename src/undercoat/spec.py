@@ -47,6 +47,8 @@ def _first_problem(cls: type[BaseModel], error: ValidationError, where: str) -> 
         name = str(problem["loc"][-1])
         return f"{where} has no setting {place!r}{did_you_mean(name, owner)} (known: {', '.join(owner)})"
     reason = problem["msg"].removeprefix("Value error, ")
+    if not place:
+        return f"{where}: {reason}"
     return f"{where}: {place} = {problem['input']!r} cannot be used: {reason[0].lower()}{reason[1:]}"
 
 

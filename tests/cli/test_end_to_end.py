@@ -154,7 +154,8 @@ def study(digits, tmp_path_factory):
 def test_a_study_measures_every_arm_with_n_and_interval(study):
     rows = [row for row in records.read(study / "out") if row.split == "test" and not row.versus]
     assert {(row.arm, row.seed) for row in rows} == {
-        ("random", 0), ("random", 1), ("target", 0), ("chain", 0), ("chain", 1), ("majority class", 0),
+        ("random", 0), ("random", 1), ("random", -1), ("target", 0), ("chain", 0), ("chain", 1), ("chain", -1),
+        ("majority class", 0),
     }  # fmt: skip
     for row in rows:
         assert row.n > 0

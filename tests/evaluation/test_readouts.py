@@ -58,9 +58,14 @@ def test_every_readout_meets_the_contract(name, several):
 def test_permuted_train_labels_leave_chance(name):
     train, test = blobs(600), blobs(600, seed=1)
     readout = build_readout(name, FEW if name == "linear" else {})
-    shuffled = replace(train, labels=np.random.default_rng(0).permutation(train.labels))
     assert accuracy(readout.fit(train), test) > 0.6
-    assert accuracy(readout.fit(shuffled), test) == pytest.approx(1 / 3, abs=0.09)
+    order = np.random.default_rng(0)
+    found = [
+        accuracy(readout.fit(replace(train, labels=order.permutation(train.labels))), test)
+        for _ in range(8 if name == "linear" else 40)
+    ]
+    # blobs are few and far apart, so one shuffle can be right for whole blobs: only the mean is at chance
+    assert np.mean(found) == pytest.approx(1 / 3, abs=3 * np.std(found) / np.sqrt(len(found)) + 0.01)
 
 
 def test_knn_agrees_with_scikit_learn():

@@ -1,6 +1,7 @@
 """What every method must do; a new entry of METHODS is covered without writing a test."""
 
 import copy
+from functools import partial
 
 import pytest
 import torch
@@ -17,6 +18,12 @@ from undercoat.methods import METHODS, Facts, check_arguments, method_class
 
 EVERY = sorted(METHODS)
 FACTS = Facts(images=64, batch=8, steps=10, initialised=False, batch_norm=False)
+
+
+@pytest.fixture
+def batch_for(make_batch):
+    """Batches with as many views as a method asks for."""
+    return lambda name: partial(make_batch, views=METHODS[name].number_of_views)
 
 
 def build(name, *, norm=False, part="all", seed=0):
@@ -41,7 +48,8 @@ def steps(method, make_batch, count, start=0, optimiser=None):
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_loss_is_finite_and_is_a_number(name, make_batch):
+def test_loss_is_finite_and_is_a_number(name, batch_for):
+    make_batch = batch_for(name)
     loss = build(name)(make_batch())["loss"]
     assert loss.shape == ()
     assert torch.isfinite(loss)
@@ -49,7 +57,8 @@ def test_loss_is_finite_and_is_a_number(name, make_batch):
 
 @pytest.mark.parametrize("part", ["all", "norm", "head"])
 @pytest.mark.parametrize("name", EVERY)
-def test_exactly_the_trainable_parameters_get_gradients(name, part, make_batch):
+def test_exactly_the_trainable_parameters_get_gradients(name, part, batch_for):
+    make_batch = batch_for(name)
     method = build(name, norm=True, part=part)
     method(make_batch())["loss"].backward()
     for key, parameter in method.named_parameters():
@@ -57,7 +66,8 @@ def test_exactly_the_trainable_parameters_get_gradients(name, part, make_batch):
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_state_makes_the_round_trip(name, make_batch):
+def test_state_makes_the_round_trip(name, batch_for):
+    make_batch = batch_for(name)
     first = build(name)
     steps(first, make_batch, 2)
     second = build(name, seed=1)
@@ -66,13 +76,15 @@ def test_state_makes_the_round_trip(name, make_batch):
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_same_seed_same_bits_other_seed_other_bits(name, make_batch):
+def test_same_seed_same_bits_other_seed_other_bits(name, batch_for):
+    make_batch = batch_for(name)
     runs = [steps(build(name, seed=seed), make_batch, 3)[0] for seed in (0, 0, 1)]
     assert runs[0] == runs[1] != runs[2]
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_two_and_two_steps_are_four(name, make_batch):
+def test_two_and_two_steps_are_four(name, batch_for):
+    make_batch = batch_for(name)
     whole = build(name)
     steps(whole, make_batch, 4)
     half = build(name)
@@ -114,7 +126,8 @@ def one_of_two(rank, name, store, batches, results):
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_two_processes_are_one_process_in_loss_and_gradient(name, make_batch, tmp_path):
+def test_two_processes_are_one_process_in_loss_and_gradient(name, batch_for, tmp_path):
+    make_batch = batch_for(name)
     batches = [make_batch(step) for step in range(3)]
     mp.spawn(one_of_two, (name, tmp_path / "store", batches, tmp_path / "results.pt"), nprocs=2)
     two = torch.load(tmp_path / "results.pt", weights_only=True)

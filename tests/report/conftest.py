@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,21 @@ def _curve(arm: str, seed: int) -> list[Record]:
     ]  # fmt: skip
 
 
+def _pooled(rows: Sequence[Record]) -> list[Record]:
+    """One row for each arm and readout, over all seeds."""
+    single: dict[tuple[str, str], list[Record]] = {}
+    for row in rows:
+        if row.split == "test":
+            single.setdefault((row.arm, row.readout), []).append(row)
+    pooled = []
+    for several in single.values():
+        mean = float(np.mean([row.value for row in several]))
+        over = f"bootstrap over {TEST_IMAGES} test images and {len(several)} seeds, 2000 resamples"
+        ends = {"ci_low": mean - 0.05, "ci_high": mean + 0.04, "interval": over}
+        pooled.append(replace(several[0], seed=-1, stage="", parent="", value=mean, **ends))
+    return pooled
+
+
 def rows_of(seeds: Sequence[int]) -> list[Record]:
     """Rows as a study writes them: values, paired differences, curves and the majority class."""
     rows = []
@@ -127,6 +143,7 @@ def rows_of(seeds: Sequence[int]) -> list[Record]:
                 value += 0.008 * seed
                 rows.append(Record(readout=readout, value=value, ci_low=value - 0.046, ci_high=value + 0.044, **common))
             rows += _curve(arm, seed) if trained else []
+    rows += _pooled(rows) if len(seeds) > 1 else []
     for arm, versus, readout, value, half in DIFFERENCES:
         rows.append(
             Record(

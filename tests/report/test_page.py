@@ -245,7 +245,7 @@ def test_a_single_run_is_reported_with_its_baselines(tmp_path, make):
                ci_low=0.02, ci_high=0.2),
     ])  # fmt: skip
     words = page_of(run).words
-    assert "the coat 'target: moco_v2' over base, helped k-NN by +0.100" in words
+    assert "the target coat over the base (scans) helped k-NN by +0.100" in words
     assert "Before · base" in words
     assert "After · scans" in words
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from undercoat.records import Record
 from undercoat.report import Arm, arms_of, arms_table, summary_table, to_csv, to_latex, to_markdown
 from undercoat.report.estimates import Measure, difference, estimate, measures, null_estimate
+from undercoat.report.tables import value_text
 
 KNN = Measure("knn", "accuracy", "twemoji")
 
@@ -40,6 +41,14 @@ def test_over_seeds_the_mean_and_the_sample_standard_deviation_stand():
     assert found.value == pytest.approx(0.73)
     assert found.std == pytest.approx((((0.03**2) + (0.01**2) + (0.04**2)) / 2) ** 0.5)
     assert found.low is None  # no row gives an interval for the mean
+
+
+def test_a_pooled_row_gives_the_mean_over_seeds_its_interval(rows):
+    found = estimate(rows([0, 1, 2]), "hpt", KNN)
+    assert (found.value, found.low, found.high) == pytest.approx((0.728, 0.678, 0.768))
+    assert found.std == pytest.approx(0.008)
+    assert list(found.seeds) == [0, 1, 2]
+    assert value_text(found) == "0.728 ±.050"
 
 
 def test_a_difference_turned_round_changes_sign_and_ends():
@@ -101,10 +110,60 @@ def test_csv_gives_back_the_numbers_exactly(rows):
     assert (float(found["value"]), float(found["ci_low"])) == (0.04, 0.04 - 0.03)
 
 
+def printed(table, width):
+    console = Console(width=width, file=io.StringIO())
+    console.print(summary_table(table))
+    return console.file.getvalue()
+
+
 def test_the_terminal_table_shows_every_arm_and_takes_names_as_text(rows):
     arms = arms_of(rows([0]))
-    console = Console(width=160, file=io.StringIO())
-    console.print(summary_table(arms_table(rows([0]), [*arms, Arm("[bold]odd[/bold]")])))
-    text = console.file.getvalue()
+    text = printed(arms_table(rows([0]), [*arms, Arm("[bold]odd[/bold]")]), 160)
     for word in ("random", "hpt_bn", "0.720 ±.046", "+0.040 ▲", "+0.012 ≈", "−0.210 ▼", "majority class", "[bold]odd"):
         assert word in text
+    assert "imagenet-lite0 > target: moco_v2 (norms)" in text
+    assert "n = 382 test images; ± is half the 95 % interval" in text
+    assert "− base: paired difference, ▲ better  ▼ worse  ≈ within the noise" in text
+
+
+@pytest.mark.parametrize("seeds", [[0], [0, 1, 2]])
+@pytest.mark.parametrize("width", [50, 60, 80, 100, 120, 200])
+def test_the_terminal_table_fits_and_cuts_no_number_off(rows, width, seeds):
+    text = printed(arms_table(rows(seeds), arms_of(rows(seeds))), width)
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= width
+    table = arms_table(rows(seeds), arms_of(rows(seeds)))
+    for row in table.rows:
+        for value in row.values:
+            assert value_text(value) in text
+    assert ("mean of 3 seeds" in " ".join(text.split())) == (len(seeds) == 3)
+    assert ("> target: moco_v2 (norms)" in text) == (width >= 100)
+    assert ("images" in text.split("random")[0]) == (width in (80, 120, 200))
+
+
+def test_at_eighty_columns_an_arm_takes_one_line(rows):
+    text = printed(arms_table(rows([0, 1]), arms_of(rows([0, 1]))), 80)
+    assert len(text.splitlines()) == 2 + 6 + 2
+    assert "n = 382 test images, mean of 2 seeds; ± is half the 95 % interval" in text
+
+
+def test_measures_that_do_not_fit_beside_each_other_stand_below(rows):
+    more = [replace(row, eval_data="noto", n=200) for row in rows([0])]
+    table = arms_table([*rows([0]), *more], arms_of(rows([0])))
+    text = printed(table, 80)
+    assert text.count("hpt_bn") == 2
+    assert "n = 200 test images of noto, 382 test images of twemoji; ± is half" in text
+    assert printed(table, 200).count("hpt_bn") == 1
+
+
+def test_long_arm_names_are_folded_not_cut():
+    name = "base_source_target[steps=5000, lr=0.003]"
+    row = Record(arm=name, readout="knn", metric="accuracy", value=0.5, n=9)
+    lines = printed(arms_table([row], arms_of([row])), 40).splitlines()[1:5]
+    assert [line[:14].rstrip() for line in lines] == ["base_source_ta", "rget", "[steps=5000, l", "r=0.003]"]
+    assert "0.500" in lines[0]
+    assert "base_source_target   " in printed(arms_table([row], arms_of([row])), 80)
+
+
+def test_a_table_of_nothing_is_a_sentence():
+    assert printed(arms_table([], []), 80) == "No arm was measured yet.\n"

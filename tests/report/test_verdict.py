@@ -39,7 +39,8 @@ def test_the_interval_alone_decides(low, high, word):
 def test_the_sentence_holds_value_interval_and_data():
     rows = [value("hpt", eval_data="twemoji"), gap("hpt", "base", 0.01, 0.07, eval_data="twemoji")]
     assert findings(rows, ARMS) == [
-        "On twemoji the target coat over the base helped k-NN by +0.040 (95 % interval +0.010 … +0.070)."
+        "On twemoji (400 test images) the target coat over the base (hpt) helped k-NN by +0.040 "
+        "(95 % interval +0.010 … +0.070)."
     ]
 
 
@@ -51,8 +52,8 @@ def test_readouts_that_disagree_are_told_apart_and_the_sure_one_comes_first():
         gap("hpt", "base", -0.09, -0.05, "linear"),
     ]
     assert findings(rows, ARMS) == [
-        "The target coat over the base hurt linear probing by −0.070 (95 % interval −0.090 … −0.050); "
-        "it stayed within the noise for k-NN (+0.010, −0.010 … +0.030)."
+        "On 400 test images the target coat over the base (hpt) hurt linear probing by −0.070 "
+        "(95 % interval −0.090 … −0.050); k-NN stayed within the noise (+0.010, −0.010 … +0.030)."
     ]
 
 
@@ -88,22 +89,24 @@ def test_auroc_is_named():
 
 
 def test_any_arm_that_adds_one_coat_is_told_and_the_base_itself_comes_last():
-    arms = [Arm("random", ("random",)), Arm("base", ("net",)), Arm("scans", ("net", "scans: moco_v2"))]
+    arms = [Arm("random"), Arm("base", ("net",)), Arm("scans", ("net", "scans: moco_v2"))]
     rows = [
         value("scans"),
         gap("base", "random", 0.1, 0.2),
         gap("scans", "random", 0.1, 0.3),
         gap("scans", "base", 0.01, 0.03),
     ]
-    assert comparisons(rows, arms) == [("scans", "base"), ("base", "random")]
-    assert findings(rows, arms)[0].startswith(
-        "Arm scans, which is the coat 'scans: moco_v2' over base, helped k-NN by +0.020"
-    )
+    assert [one.pair for one in comparisons(rows, arms)] == [("scans", "base"), ("base", "random")]
+    first, second = findings(rows, arms)
+    assert first.startswith("On 400 test images the scans coat over the base helped k-NN by +0.020")
+    assert second.startswith("Starting from net (base), instead of random weights, helped k-NN by +0.150")
 
 
 def test_arms_that_share_no_chain_are_still_compared():
     rows = [value("one"), gap("one", "other", 0.01, 0.03)]
-    assert findings(rows, [Arm("one"), Arm("other")])[0].startswith("Arm one, instead of other, helped")
+    assert findings(rows, [Arm("one"), Arm("other")])[0].startswith(
+        "On 400 test images arm one, instead of other, helped"
+    )
 
 
 @pytest.mark.parametrize("rows", [[], [value("hpt", split="monitor")], [value("hpt", shift="fog", severity=3)]])
@@ -145,3 +148,76 @@ def test_the_verdict_is_findings_then_caveats(rows):
     arms = arms_of(found)
     assert verdict(found, arms) == [*findings(found, arms), *caveats(found, arms)]
     assert all(sentence.endswith(".") and "\n" not in sentence for sentence in verdict(found, arms))
+
+
+MADE_OF = {
+    "random": (),
+    "b": ("net",),
+    "t": ("target: moco_v2",),
+    "b+t": ("net", "target: moco_v2"),
+    "b+s+t": ("net", "source: moco_v2", "target: moco_v2"),
+    "norms": ("net", "target: moco_v2 (norms)"),
+    "fresh": ("net", "target: batch statistics"),
+    "other": ("net", "target: simclr"),
+    "c[steps=9]": ("net", "target: moco_v2"),
+    "c[steps=5]": ("net", "target: moco_v2"),
+}
+ASKED = [
+    ("b+t", "b", "the target coat over b (b+t)"),
+    ("c[steps=9]", "b", "the target coat over b (c[steps=9])"),
+    ("norms", "b", "the norms-only target coat over b (norms)"),
+    ("b+s+t", "b", "the coats source and target together over b (b+s+t)"),
+    ("t", "random", "the target coat over random weights (t)"),
+    ("b", "random", "starting from net (b), instead of random weights,"),
+    ("b+s+t", "b+t", "the source coat below the target coat (b+s+t against b+t)"),
+    ("b+t", "t", "laying the target coat on net, instead of random weights (b+t against t),"),
+    ("norms", "b+t", "training the norms alone, instead of every weight (norms against b+t),"),
+    ("b+t", "fresh", "the target coat over refreshed batch statistics (b+t against fresh)"),
+    ("other", "b+t", "target: simclr, instead of target: moco_v2 (other against b+t),"),
+    ("t", "b", "the target coat alone, instead of net (t against b),"),
+    ("fresh", "b", "refreshing the batch statistics of b on target (fresh)"),
+    ("c[steps=9]", "c[steps=5]", "arm c with steps=9, instead of steps=5,"),
+]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(("arm", "versus", "subject"), ASKED)
+def test_what_a_comparison_asks_is_told_from_the_coats_whatever_the_arms_are_called(arm, versus, subject, turned):
+    arms = [Arm(name, coats) for name, coats in MADE_OF.items()]
+    pair = (versus, arm) if turned else (arm, versus)
+    found = comparisons([gap(*pair, 0.01, 0.02)], arms)
+    if turned and ("[" in versus or arm == "other"):
+        assert found[0].pair == pair  # neither comes before the other: whichever was subtracted
+        return
+    assert [(one.pair, one.subject) for one in found] == [((arm, versus), subject)]
+
+
+def test_arms_that_differ_by_several_things_are_not_told_beside_those_that_differ_by_one():
+    arms = [Arm(name, coats) for name, coats in MADE_OF.items()]
+    rows = [gap("b+t", "b", 0.1, 0.2), gap("norms", "t", 0.1, 0.2), gap("b+s+t", "random", 0.1, 0.2)]
+    rows.append(gap("c[steps=9]", "b+t[steps=5]", 0.1, 0.2))
+    assert [one.pair for one in comparisons(rows, arms)] == [("b+t", "b")]
+
+
+def test_the_first_four_are_the_coat_the_norms_from_scratch_and_the_base(rows):
+    pairs = [one.pair for one in comparisons(rows([0]), arms_of(rows([0])))]
+    assert pairs[:4] == [("hpt", "base"), ("hpt_bn", "base"), ("target", "random"), ("base", "random")]
+
+
+def test_usual_names_stand_for_their_coats_when_rows_say_nothing_of_them():
+    arms = [Arm(name) for name in ("random", "base", "target", "hpt", "hpt_bn")]
+    rows = [gap("hpt_bn", "base", 0.1, 0.2), gap("target", "random", 0.1, 0.2), gap("base", "random", 0.1, 0.2)]
+    assert [one.subject for one in comparisons(rows, arms)] == [
+        "the norms-only target coat over the base (hpt_bn)",
+        "the target coat over random weights",
+        "starting from base, instead of random weights,",
+    ]
+
+
+def test_several_seeds_are_said_once():
+    rows = [value("hpt", seed=seed, eval_data="sample:noto") for seed in range(3)]
+    rows.append(gap("hpt", "base", 0.01, 0.07, seed=-1, eval_data="sample:noto"))
+    rows.append(gap("base", "random", 0.01, 0.07, seed=-1, eval_data="sample:noto"))
+    first, second = findings(rows, ARMS)
+    assert first.startswith("On noto (400 test images, 3 seeds) the target coat")
+    assert "seeds" not in second

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -52,7 +53,8 @@ def build(model: str, *, channels: int, arguments: dict[str, Any], pretrained: b
     architecture = model.partition(".")[0]
     if not timm.is_model(architecture):
         hint = did_you_mean(architecture, timm.list_models())
-        raise SpecError(f"{model!r} is no timm model{hint} (undercoat list backbones --filter {architecture[:6]})")
+        family = re.match(r"[a-z]*", hint.partition("'")[2] or architecture[:3]).group()  # type: ignore[union-attr]
+        raise SpecError(f"{model!r} is no timm model{hint} (undercoat list backbones --filter {family})")
     settings = {"num_classes": 0, "in_chans": channels, "pretrained": pretrained, **arguments}
     try:
         trunk = timm.create_model(model, **settings)

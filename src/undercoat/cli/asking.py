@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from undercoat.augment import Augmentation
     from undercoat.study.study import Study
 
 __all__ = ["collect_records", "data_inspect", "list_known", "study_plan", "study_run", "study_status"]
@@ -89,15 +90,24 @@ def study_status(out: Path) -> None:
     Console().print(table)
 
 
-def collect_records(root: Path, out: Path) -> str:
+def collect_records(root: Path, out: Path, *, overwrite: bool = False) -> str:
     """Collect all numbers below a folder into one file.
 
     Args:
         root: any folder.
         out: a ``.csv`` or ``.parquet`` file.
-    """
-    from undercoat.records import collect
+        overwrite: replace the file when it is there.
 
+    Raises:
+        RunError: when there is nothing to collect, or the file is there already.
+    """
+    from undercoat.errors import RunError
+    from undercoat.records import FILE_NAME, collect
+
+    if next(root.rglob(FILE_NAME), None) is None:
+        raise RunError(f"there are no records below {str(root)!r}; undercoat evaluate and study run write them")
+    if out.exists() and not overwrite:
+        raise RunError(f"{out} is there already; add --overwrite, or choose another name")
     return f"{collect(root, out):,} rows in {out}"
 
 
@@ -118,7 +128,20 @@ def list_known(
     if json:
         return _dumps(known)
     width = max(map(len, known), default=0)
-    return "\n".join(f"{name:<{width}}  {about}" for name, about in known.items()) or f"nothing contains {filter!r}"
+    lines = (f"{name:<{width}}  {about}".rstrip() for name, about in known.items())
+    return "\n".join(lines) or f"nothing contains {filter!r}"
+
+
+def _describe(recipe: Augmentation) -> str:
+    """Name the operations of a preset that ever happen."""
+    low, high = recipe.scale
+    said = [f"crops of {low:g}–{high:g} of the area"] if low < 1 else ["the whole image"]
+    jitter = [f"{name} {getattr(recipe, name):g}" for name in ("brightness", "contrast", "saturation", "hue")]
+    said += [f"jitter {recipe.jitter_probability:g} ({', '.join(jitter)})"] if recipe.jitter_probability else []
+    for name in ("grey", "blur", "flip"):
+        probability = getattr(recipe, f"{name}_probability")
+        said += [f"{name} {probability:g}"] if probability else []
+    return ", ".join(said)
 
 
 def _dumps(values: dict[str, str]) -> str:
@@ -149,7 +172,7 @@ def _known(what: str) -> dict[str, str]:
     if what == "augmentations":
         from undercoat.augment import AUGMENTATIONS
 
-        return {name: f"hue {a.hue:g}, scale {a.scale}" for name, a in AUGMENTATIONS.items()}
+        return {name: _describe(recipe) for name, recipe in AUGMENTATIONS.items()}
     if what == "init":
         from undercoat.interop import INITIAL
 

@@ -65,9 +65,11 @@ def study(report: Path) -> int:
     console = Console()
     console.print(summary_table(arms_table(found.rows, found.arms)))
     _say(console, found.rows, found.arms)
-    last = found.arms[-1].name if found.arms else ""
+    longest = max(found.arms, key=lambda arm: len(arm.coats or ()), default=None)
     console.print(f"report   {report}", highlight=False, soft_wrap=True)
-    console.print(f'backbone undercoat.load_backbone("{report.parent / last}")', highlight=False, soft_wrap=True)
+    if longest is not None:
+        line = f'backbone undercoat.load_backbone("{report.parent / longest.name}"), likewise every other arm'
+        console.print(line, highlight=False, soft_wrap=True)
     return 0
 
 

@@ -22,7 +22,7 @@ class Facts:
 
     Attributes:
         images: size of the data set.
-        batch: images a step, over all processes.
+        batch: images that pass the method together: a step's batch, or a portion of it.
         steps: the budget.
         initialised: whether training starts from weights rather than from random ones.
         batch_norm: whether the backbone keeps batch statistics.

@@ -81,15 +81,15 @@ class MoCoV2(Method):
         queue = max(1, min(65536, facts.images // 2))
         memory = max(facts.steps / 10, 1.0)
         momentum = round(min(0.999, max(0.9, 1 - 1 / memory)), 4)
-        groups = max(2, facts.batch // 64) if facts.batch_norm and facts.batch >= 8 else 1
+        groups = _groups(facts.batch) if facts.batch_norm else 1
         return {
             "queue_size": Auto(queue, f"half of {facts.images:,} images, at most 65,536"),
             "ema_momentum": Auto(momentum, f"remembers about a tenth of {facts.steps:,} steps, within 0.9 … 0.999"),
             "norm_groups": Auto(
                 groups,
-                "batch statistics over groups of about 64 so that they do not give the pair away"
+                f"batch statistics over groups of {facts.batch // groups}, so that they do not give the pair away"
                 if groups > 1
-                else "no batch statistics to shuffle",
+                else "no batch statistics to shuffle, or a batch that cannot be cut into equal groups",
             ),
         }
 
@@ -121,3 +121,9 @@ class MoCoV2(Method):
         keys = gather_rows(self.target(everyone[torch.as_tensor(mine, device=images.device)]))
         back = torch.as_tensor(np.argsort(order), device=images.device)
         return keys[back][rank() * len(images) : (rank() + 1) * len(images)]
+
+
+def _groups(batch: int) -> int:
+    """Equal groups of about 64 images, two at least, four images each at least; 1 when there are none."""
+    wanted = max(2, batch // 64)
+    return next((groups for groups in range(wanted, 1, -1) if batch % groups == 0 and batch // groups >= 4), 1)

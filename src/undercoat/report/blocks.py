@@ -59,7 +59,7 @@ def chip(name: str, style: int) -> Markup:
 
 
 def coats(names: Sequence[str]) -> Markup:
-    """A chain of coats, the first one first; a dash for none."""
+    """A chain of coats, the first one first."""
     if not names:
-        return tag("span", "–", class_="none")
+        return tag("span", "no coat", class_="none")
     return tag("ol", [tag("li", name) for name in names], class_="coats")

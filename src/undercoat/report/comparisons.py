@@ -131,7 +131,7 @@ def _asked(arm: _Side, other: _Side) -> tuple[int, str] | None:
     if above == below:
         if not arm.tag or arm.plain != other.plain:
             return None
-        return SAME, f"{arm.plain} with {arm.tag}, instead of {other.tag or other.name},"
+        return SAME, f"arm {arm.plain} with {arm.tag}, instead of {other.tag or other.name},"
     if arm.tag and other.tag and arm.tag != other.tag:
         return None
     if len(above) == len(below) + 1:
@@ -156,7 +156,7 @@ def _compared(pair: tuple[str, str], sides: Mapping[str, _Side]) -> Comparison:
             found = _asked(sides[arm], sides[versus])
             if found is not None:
                 return Comparison(arm, versus, found[1], found[0])
-    return Comparison(*pair, f"{pair[0]}, instead of {pair[1]},", OTHER)
+    return Comparison(*pair, f"arm {pair[0]}, instead of {pair[1]},", OTHER)
 
 
 def _sides(arms: Sequence[Arm]) -> dict[str, _Side]:

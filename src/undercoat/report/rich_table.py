@@ -13,7 +13,7 @@ from rich.text import Text
 
 from undercoat.report.arms import NULL_ARM
 from undercoat.report.estimates import Estimate
-from undercoat.report.tables import ArmRow, ArmsTable, value_text
+from undercoat.report.tables import ArmRow, ArmsTable, seeds_text, value_text
 from undercoat.report.wording import count, data_name, signed
 
 __all__ = ["SummaryTable", "summary_table"]
@@ -70,7 +70,8 @@ class SummaryTable:
         values = [one for row in self.table.rows for one in row.values if one is not None]
         if not values:
             return []
-        said = [f"n = {self._sizes()}{self._seeds()}; {self._spread(values)}".removesuffix("; ")]
+        head = ", ".join(part for part in (f"n = {self._sizes()}", seeds_text(self.table)) if part)
+        said = ["; ".join(part for part in (head, self._spread(values)) if part)]
         if any(others[0] for row in self.table.rows for others in row.differences if others):
             said.append(f"− {self.table.references[0]}: paired difference, ▲ better  ▼ worse  ≈ within the noise")
         return said
@@ -85,10 +86,6 @@ class SummaryTable:
         if len(set(ranges.values())) == 1:
             return f"{next(iter(ranges.values()))} test images"
         return ", ".join(f"{n} test images of {data}" for data, n in ranges.items())
-
-    def _seeds(self) -> str:
-        most = max((len(one.seeds) for row in self.table.rows for one in row.values if one is not None), default=0)
-        return f", mean of {most} seeds" if most > 1 else ""
 
     def _spread(self, values: Sequence[Estimate]) -> str:
         if any(one.half is None and one.std is not None for one in values):
@@ -139,7 +136,12 @@ class SummaryTable:
 
 
 def _folded(name: str, limit: int) -> str:
-    return "\n".join(name[start : start + limit] for start in range(0, len(name), limit)) or "–"
+    """Break a long name, before its point on the axes where it has one."""
+    if len(name) <= limit:
+        return name or "–"
+    plain, bracket, point = name.partition("[")
+    parts = [plain, bracket + point] if bracket else [name]
+    return "\n".join(part[start : start + limit] for part in parts for start in range(0, len(part), limit))
 
 
 def _width(columns: Sequence[_Column]) -> int:

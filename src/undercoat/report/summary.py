@@ -120,8 +120,11 @@ def _heads(table: ArmsTable) -> Markup:
 
 def _legend(table: ArmsTable) -> Markup:
     metrics = sorted({"AUROC" if one.metric == "auroc" else one.metric for one in table.measures})
-    several = any(value is not None and value.std is not None for row in table.rows for value in row.values)
-    spread = " Means over seeds stand with ± one standard deviation." if several else ""
+    values = [value for row in table.rows for value in row.values if value is not None and value.std is not None]
+    spread = ""
+    if values:
+        ends = "Intervals of means cover the choice of test images and of seeds" if values[0].half is not None else ""
+        spread = f" Means over seeds stand with ± one standard deviation. {ends}".rstrip() + ("." if ends else "")
     said = (
         f"Values are {' and '.join(metrics)} on test images, from 0 to 1, with 95 % intervals below them."
         f"{spread} Differences are paired, image by image: ▲ and ▼ mark intervals wholly above or below "

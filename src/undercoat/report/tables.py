@@ -12,7 +12,7 @@ from undercoat.report.arms import NULL_ARM, Arm
 from undercoat.report.estimates import Estimate, Measure, difference, estimate, measures, null_estimate
 from undercoat.report.wording import count, fraction, interval, signed
 
-__all__ = ["ArmRow", "ArmsTable", "arms_table", "to_csv", "to_latex", "to_markdown", "value_text"]
+__all__ = ["ArmRow", "ArmsTable", "arms_table", "seeds_text", "to_csv", "to_latex", "to_markdown", "value_text"]
 
 REFERENCES = ("base", "random")  # what every arm is compared with, where the study has them
 
@@ -50,6 +50,14 @@ class ArmsTable:
         """The references that at least one arm was compared with by a measure, so that no column stands empty."""
         places = range(len(self.references))
         return [place for place in places if any(row.differences[measure][place] for row in self.rows)]
+
+
+def seeds_text(table: ArmsTable) -> str:
+    """Say over how many seeds the values are means: ``mean of 3 seeds``, or nothing with one seed."""
+    numbers = {len(one.seeds) for row in table.rows if row.name != NULL_ARM for one in row.values if one}
+    if max(numbers, default=0) < 2:
+        return ""
+    return f"mean of {'up to ' if len(numbers) > 1 else ''}{max(numbers)} seeds"
 
 
 def arms_table(rows: Sequence[Record], arms: Sequence[Arm]) -> ArmsTable:

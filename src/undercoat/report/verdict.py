@@ -82,10 +82,9 @@ def _place(rows: Sequence[Record], data: str) -> str:
     seeds = {row.seed for row in there if row.seed >= 0 and not row.versus}
     told = [f"{count(max(images))} test images"] if len(images) == 1 else []
     told += [f"{len(seeds)} seeds"] if len(seeds) > 1 else []
-    name = f"on {data_name(data)}" if data else ("over" if told else "")
-    if not name:
-        return ""
-    return f"{name} ({', '.join(told)}) " if data and told else f"{name} {listed(told)} " if told else f"{name} "
+    if not data:
+        return f"on {listed(told)} " if told else ""
+    return f"on {data_name(data)} ({', '.join(told)}) " if told else f"on {data_name(data)} "
 
 
 def _capital(text: str) -> str:
@@ -135,6 +134,6 @@ def verdict(rows: Sequence[Record], arms: Sequence[Arm]) -> list[str]:
         ...            value=0.04, n=382, ci_low=0.01, ci_high=0.07),
         ... ]
         >>> print(verdict(rows, [Arm("base"), Arm("hpt")])[0])
-        The target coat over the base helped k-NN by +0.040 (95 % interval +0.010 … +0.070).
+        On 382 test images the target coat over the base (hpt) helped k-NN by +0.040 (95 % interval +0.010 … +0.070).
     """
     return [*findings(rows, arms), *caveats(rows, arms)]

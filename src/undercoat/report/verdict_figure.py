@@ -13,7 +13,7 @@ from undercoat.report.figures import dot_of
 from undercoat.report.folder import Found
 from undercoat.report.markup import Markup, join, tag
 from undercoat.report.scales import Scale
-from undercoat.report.tables import ArmRow, ArmsTable, arms_table
+from undercoat.report.tables import ArmRow, ArmsTable, arms_table, seeds_text
 from undercoat.report.wording import count, data_name, fraction, listed
 
 __all__ = ["verdict_drawing"]
@@ -66,11 +66,10 @@ def _head(table: ArmsTable, arms: Sequence[ArmRow], places: Sequence[int]) -> Ma
     measure = table.measures[places[0]]
     values = [row.values[place] for row in arms for place in places]
     sizes = sorted({one.n for one in values if one})
-    seeds = max(len(one.seeds) for one in values if one)
     n = " to ".join(count(size) for size in dict.fromkeys([sizes[0], sizes[-1]]))
     metric = "AUROC" if measure.metric == "auroc" else measure.metric.replace("_", " ").capitalize()
     on = f" of {data_name(measure.eval_data)}" if measure.eval_data else ""
-    over = f", mean of {seeds} seeds" if seeds > 1 else ""
+    over = f", {seeds_text(table)}" if seeds_text(table) else ""
     return join(
         write(MARGIN, 30, "Did each coat help?", "title", "start"),
         write(WIDTH - MARGIN, 30, f"{metric} on {n} test images{on}{over}", "fine", "end"),

@@ -20,7 +20,7 @@ from undercoat.data import Canvases
 from undercoat.data.loader import sequential
 from undercoat.errors import RunError
 from undercoat.files import atomic, write_json
-from undercoat.interop import Match, initial_backbone, load_backbone, save_backbone
+from undercoat.interop import Initial, initial_backbone, load_backbone, save_backbone
 from undercoat.methods import method_class
 from undercoat.runtime import Runtime
 from undercoat.spec import difference
@@ -29,7 +29,7 @@ from undercoat.study.stage import NOT_IN_DIGEST, Stage, stage_digest
 from undercoat.study.views_sheet import save_views_sheet
 from undercoat.training.fit import Budget, fit
 
-__all__ = ["AUTO", "STAGE", "Coat", "Interrupted", "lay", "open_folder", "read_json", "recipe_of"]
+__all__ = ["AUTO", "STAGE", "Coat", "Interrupted", "first_weights", "lay", "open_folder", "read_json", "recipe_of"]
 
 STAGE, DONE, AUTO, ENVIRONMENT = "stage.yaml", "done.json", "auto.json", "environment.json"
 
@@ -140,7 +140,7 @@ def lay(
         Interrupted: after saving, when Ctrl-C or a scheduler asked for it.
     """
     stage, started, clock = coat.stage, datetime.now(UTC), time.perf_counter()
-    backbone, match = _first_weights(coat)
+    backbone, match = first_weights(stage) if coat.parent is None else (load_backbone(coat.parent), None)
     if stage.normalise == "data" and coat.data is not None:
         backbone.set_normalisation(_fit_channels(coat.data.mean, backbone), _fit_channels(coat.data.std, backbone))
     runtime = runtime or Runtime.start(device=device, precision=stage.precision, backbone=backbone)
@@ -165,19 +165,15 @@ def lay(
     return folder
 
 
-def _first_weights(coat: Coat) -> tuple[Backbone, Match | None]:
-    stage = coat.stage
-    if coat.parent is not None:
-        return load_backbone(coat.parent), None
-    channels = 3 if coat.data is None or coat.data.channels in (1, 3) else coat.data.channels
-    initial = initial_backbone(
+def first_weights(stage: Stage) -> Initial:
+    """Build the network that a chain's first stage names, with the weights that it starts from."""
+    return initial_backbone(
         stage.init or "random",
         backbone=stage.backbone,
-        channels=stage.backbone_arguments.get("channels", channels),
-        arguments={k: v for k, v in stage.backbone_arguments.items() if k != "channels"},
+        channels=stage.channels or 3,
+        arguments=stage.backbone_arguments,
         seed=stage.seed,
     )
-    return initial.backbone, initial.match
 
 
 def _fit_channels(values: tuple[float, ...], backbone: Backbone) -> list[float]:

@@ -104,9 +104,8 @@ def _arms(folder: Path, stage: Stage, device: str) -> list[tuple[str, Path, dict
         init = "random" if arm == "random" else stage.init or "random"
         if arm == "base" and init == "random":
             continue
-        first = Stage(
-            name=arm, init=init, backbone=stage.backbone, backbone_arguments=stage.backbone_arguments, seed=stage.seed
-        )
+        kept = {"backbone", "backbone_arguments", "channels", "seed"}
+        first = Stage(name=arm, init=init, **stage.model_dump(include=kept))
         coat = Coat(resolve(first, None), None, None, "")
         place = folder / "baselines" / arm
         if not open_folder(coat, place, resume=True):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from undercoat.backbones.trainable import batch_norms, set_trainable
 from undercoat.data import Canvases, open_data
 from undercoat.errors import DataError
-from undercoat.interop import initial_backbone
-from undercoat.study.coat import Coat
+from undercoat.runtime import Runtime
+from undercoat.spec import canonical
+from undercoat.study.coat import Coat, first_weights
 from undercoat.study.recipe import Leaf
 from undercoat.study.resolution import StageFacts, resolve
 from undercoat.study.stage import Stage
@@ -82,7 +84,9 @@ class Graph:
         return ">".join(coat.stage.coat.replace(": ", ":").replace(" (", "(") for coat in self.chain(digest))
 
 
-def build_graph(leaves: list[Leaf], shelf: DataShelf, stages_folder: Path, *, world: int = 1) -> Graph:
+def build_graph(
+    leaves: list[Leaf], shelf: DataShelf, stages_folder: Path, *, world: int = 1, device: str = "auto"
+) -> Graph:
     """Resolve every stage of every leaf, opening the data and the first weights that they name.
 
     Args:
@@ -90,63 +94,87 @@ def build_graph(leaves: list[Leaf], shelf: DataShelf, stages_folder: Path, *, wo
         shelf: opens data.
         stages_folder: where each coat has a folder named by its digest.
         world: processes that will train.
+        device: on which; decides what ``precision: auto`` is.
     """
-    coats: dict[str, Coat] = {}
-    routes = []
-    networks: dict[str, tuple[str, bool]] = {}
-    for leaf in leaves:
-        parent, route = "", []
-        for stage in leaf.stages:
-            coat = _coat(stage, coats, parent, leaf.stages[0], networks, shelf, stages_folder, world)
-            coats.setdefault(coat.digest, coat)
+    builder = _Builder(shelf, stages_folder, world, device)
+    routes = [Route(leaf.arm, leaf.seed, builder.add(leaf)) for leaf in leaves]
+    return Graph(builder.coats, tuple(routes))
+
+
+class _Network(NamedTuple):
+    """What is known of a chain's network before it is trained."""
+
+    name: str
+    batch_norm: bool
+    precision: str
+    reason: str
+
+
+class _Builder:
+    """Adds leaves to a growing graph; networks are built once to be looked at."""
+
+    def __init__(self, shelf: DataShelf, stages_folder: Path, world: int, device: str) -> None:
+        self.shelf, self.stages_folder, self.world, self.device = shelf, stages_folder, world, device
+        self.coats: dict[str, Coat] = {}
+        self._networks: dict[str, _Network] = {}
+
+    def add(self, leaf: Leaf) -> tuple[str, ...]:
+        """Add a leaf's coats; returns their digests in order."""
+        first = leaf.stages[0].model_copy(update={"channels": self._channels(leaf)})
+        parent, digests = "", []
+        for stage in (first, *leaf.stages[1:]):
+            coat = self._coat(stage.model_copy(update={"channels": first.channels}), parent, first)
+            self.coats.setdefault(coat.digest, coat)
             parent = coat.digest
-            route.append(coat.digest)
-        routes.append(Route(leaf.arm, leaf.seed, tuple(route)))
-    return Graph(coats, tuple(routes))
+            digests.append(parent)
+        return tuple(digests)
 
-
-def _coat(
-    stage: Stage,
-    coats: dict[str, Coat],
-    parent: str,
-    first: Stage,
-    networks: dict[str, tuple[str, bool]],
-    shelf: DataShelf,
-    stages_folder: Path,
-    world: int,
-) -> Coat:
-    name, batch_norm = _network(first, networks, stage.train)
-    if stage.data is None:
-        resolution = resolve(stage.model_copy(update={"backbone": name}), None)
-        return Coat(resolution, None, stages_folder / parent if parent else None, parent)
-    data = pretraining_images(shelf.open(stage.data, size_px=stage.canvas_px))
-    facts = StageFacts(
-        images=len(data),
-        canvas_px=data.size_px,
-        initialised=_initialised(stage, coats, parent),
-        batch_norm=batch_norm,
-        backbone=name,
-        world=world,
-    )
-    return Coat(resolve(stage, facts), data, stages_folder / parent if parent else None, parent)
-
-
-def _initialised(stage: Stage, coats: dict[str, Coat], parent: str) -> bool:
-    if not parent:
-        return stage.init not in (None, "random")
-    before = coats[parent].stage
-    return before.kind != "init" or before.init not in (None, "random")
-
-
-def _network(first: Stage, networks: dict[str, tuple[str, bool]], part: str) -> tuple[str, bool]:
-    """The backbone's full name and whether it has batch norms; a part that it lacks is refused before any work."""
-    key = f"{first.init} {first.backbone} {first.backbone_arguments} {part}"
-    if key not in networks:
-        arguments = {k: v for k, v in first.backbone_arguments.items() if k != "channels"}
-        channels = first.backbone_arguments.get("channels", 3)
-        initial = initial_backbone(
-            first.init or "random", backbone=first.backbone, channels=channels, arguments=arguments, seed=first.seed
+    def _coat(self, stage: Stage, parent: str, first: Stage) -> Coat:
+        network = self._network(first, stage)
+        folder = self.stages_folder / parent if parent else None
+        if stage.data is None:
+            return Coat(resolve(stage.model_copy(update={"backbone": network.name}), None), None, folder, parent)
+        data = self._images(stage)
+        facts = StageFacts(
+            images=len(data),
+            canvas_px=data.size_px,
+            initialised=self._initialised(stage, parent),
+            batch_norm=network.batch_norm,
+            backbone=network.name,
+            world=self.world,
         )
-        set_trainable(initial.backbone, part)
-        networks[key] = (initial.backbone.name, bool(batch_norms(initial.backbone)))
-    return networks[key]
+        resolution = resolve(stage, facts)
+        if stage.precision == "auto":
+            resolution.chosen.append(("precision", network.precision, network.reason))
+        return Coat(resolution, data, folder, parent)
+
+    def _images(self, stage: Stage) -> Canvases:
+        assert stage.data is not None
+        return pretraining_images(self.shelf.open(stage.data, size_px=stage.canvas_px))
+
+    def _channels(self, leaf: Leaf) -> int:
+        """Three, unless a stage says otherwise or the images have more kinds of light than grey and colour."""
+        asked = next((stage.channels for stage in leaf.stages if stage.channels is not None), None)
+        if asked is not None:
+            return asked
+        found = next((self._images(stage).channels for stage in leaf.stages if stage.data is not None), 3)
+        return 3 if found == 1 else found
+
+    def _initialised(self, stage: Stage, parent: str) -> bool:
+        if not parent:
+            return stage.init not in (None, "random")
+        before = self.coats[parent].stage
+        return before.kind != "init" or before.init not in (None, "random")
+
+    def _network(self, first: Stage, stage: Stage) -> _Network:
+        """Build the network once; a part or precision that it lacks is refused before any work."""
+        key = canonical(
+            [first.init, first.backbone, first.backbone_arguments, first.channels, stage.train, stage.precision]
+        )
+        if key not in self._networks:
+            backbone = first_weights(first).backbone
+            set_trainable(backbone, stage.train)
+            where = Runtime.reading(backbone, device=self.device, precision=stage.precision)
+            norms = bool(batch_norms(backbone))
+            self._networks[key] = _Network(backbone.name, norms, where.precision, where.reason)
+        return self._networks[key]

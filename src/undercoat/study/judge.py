@@ -103,12 +103,13 @@ class Judge:
             return replace(found, rows=tuple(replace(row, **about) for row in found.rows))
         console.print(f"reading out {about['arm']}  seed {about['seed']}", highlight=False)
         backbone = load_backbone(folder)
-        reading: dict[str, Any] = Runtime.reading(backbone, device=self.device)._asdict()
+        where = Runtime.reading(backbone, device=self.device)
+        reading: dict[str, Any] = {"device": where.device, "autocast_dtype": where.autocast_dtype}
         reading |= {"stage": stage, "cache": folder / "features"}
         found = evaluate(backbone, self.train, self.test, self.protocol, provenance=about, **reading)
         found.save(folder)
         if not (folder / "neighbours.png").exists():
-            reading["view"] = self.protocol.view  # both come from the cache that the readouts have just filled
+            reading["view"] = self.protocol.view  # from the cache, which the readouts filled unless labels are limited
             train, test = ((images, extract(backbone, images, **reading)) for images in (self.train, self.test))
             neighbours_sheet(train, test, folder)
         return found

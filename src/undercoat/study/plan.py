@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.tree import Tree
 
 from undercoat.backbones.trainable import set_trainable
-from undercoat.interop import initial_backbone
 from undercoat.methods import method_class
 from undercoat.runtime import Runtime
-from undercoat.study.coat import Coat, recipe_of
+from undercoat.spec import canonical
+from undercoat.study.coat import Coat, first_weights, recipe_of
 from undercoat.study.folder import progress_of, stages_folder
 from undercoat.study.graph import Graph
 from undercoat.training.fit import Budget, fit
@@ -53,10 +53,7 @@ def measure_seconds_per_step(coat: Coat, *, device: str = "auto") -> float:
     """
     stage, data = coat.stage, coat.data
     assert data is not None
-    assert stage.backbone is not None
-    arguments = {k: v for k, v in stage.backbone_arguments.items() if k != "channels"}
-    channels = 3 if data.channels in (1, 3) else data.channels
-    backbone = initial_backbone("random", backbone=stage.backbone, channels=channels, arguments=arguments).backbone
+    backbone = first_weights(stage.model_copy(update={"init": "random"})).backbone
     set_trainable(backbone, stage.train)
     runtime = Runtime.start(device=device, precision=stage.precision, backbone=backbone)
     method = method_class(stage.method)(backbone, **stage.method_arguments)
@@ -92,12 +89,12 @@ def make_plan(graph: Graph, out: Path, *, device: str, console: Console, measure
     seconds_of: dict[tuple[object, ...], float] = {}
     steps = images = 0
     seconds = 0.0
-    labels: dict[str, str] = {}
+    states: dict[str, str] = {}
     for digest, coat in graph.coats.items():
         stage = coat.stage
         state, done = progress_of(stages_folder(out) / digest)
         todo = 0 if state == "finished" or stage.kind != "pretrain" else (stage.steps or 0) - done
-        labels[digest] = f"{stage.coat}  [dim]seed {stage.seed}  {stage.steps or 0:,} steps  {digest}[/dim]  {state}"
+        states[digest] = state
         if todo == 0:
             continue
         key = (stage.backbone, stage.method, stage.train, stage.batch, stage.size_px, stage.precision)
@@ -106,18 +103,44 @@ def make_plan(graph: Graph, out: Path, *, device: str, console: Console, measure
         steps, images = steps + todo, images + todo * stage.batch
         seconds += todo * seconds_of[key]
     separate = sum(len(route.coats) for route in graph.routes)
-    return Plan(len(graph.coats), separate, steps, images, seconds, _tree(graph, labels))
+    return Plan(len(graph.coats), separate, steps, images, seconds, _tree(graph, states))
 
 
-def _tree(graph: Graph, labels: dict[str, str]) -> Tree:
-    """Draw parents above children, with the arms that end at each coat."""
-    root = Tree("coats")
-    branches: dict[str, Tree] = {"": root}
-    arms: dict[str, list[str]] = {}
-    for route in graph.routes:
-        arms.setdefault(route.coats[-1], []).append(route.arm)
+@dataclass
+class _Twig:
+    """Coats that differ in nothing but their seed, drawn as one."""
+
+    coat: Coat
+    digests: list[str]
+    states: list[str]
+    arms: list[str]
+
+    def __str__(self) -> str:
+        stage = self.coat.stage
+        seeds = f"seed {stage.seed}" if len(self.digests) == 1 else f"{len(self.digests)} seeds"
+        steps = f"  {stage.steps:,} steps" if stage.steps else ""
+        states = ", ".join(
+            state if self.states.count(state) == len(self.states) else f"{self.states.count(state)} {state}"
+            for state in dict.fromkeys(self.states)
+        )
+        ends = f"  → [bold]{', '.join(dict.fromkeys(self.arms))}[/bold]" if self.arms else ""
+        return f"{stage.coat}[dim]{steps}  {seeds}  {states}[/dim]{ends}"
+
+
+def _tree(graph: Graph, states: dict[str, str]) -> Tree:
+    """Draw parents above children, with the arms that end at each coat; seeds of one coat share a line."""
+    twigs: dict[str, _Twig] = {}
+    place: dict[str, str] = {"": ""}  # digest of a coat → key of its twig
     for digest, coat in graph.coats.items():
-        ends = ", ".join(dict.fromkeys(arms.get(digest, [])))
-        label = labels[digest] + (f"  → [bold]{ends}[/bold]" if ends else "")
-        branches[digest] = branches[coat.parent_digest].add(label)
+        same = coat.stage.model_dump(mode="json", exclude={"seed"})
+        same["method_arguments"] = {k: v for k, v in same["method_arguments"].items() if k != "seed"}
+        place[digest] = key = canonical([place[coat.parent_digest], same])
+        twig = twigs.setdefault(key, _Twig(coat, [], [], []))
+        twig.digests.append(digest)
+        twig.states.append(states[digest])
+        twig.arms += [route.arm for route in graph.routes if route.coats[-1] == digest]
+    root = Tree("coats")
+    branches = {"": root}
+    for key, twig in twigs.items():
+        branches[key] = branches[place[twig.coat.parent_digest]].add(str(twig))
     return root

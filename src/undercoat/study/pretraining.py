@@ -44,6 +44,7 @@ def pretrain(
     augmentation: str = "moco_v2",
     augmentation_arguments: dict[str, Any] | None = None,
     optimiser: dict[str, Any] | None = None,
+    normalise: Literal["auto", "keep", "data"] = "auto",
     backbone_arguments: dict[str, Any] | None = None,
     labels: str | None = None,
     device: str = "auto",
@@ -75,6 +76,8 @@ def pretrain(
         augmentation: of ``undercoat list augmentations``.
         augmentation_arguments: what differs from it.
         optimiser: name, lr, weight_decay, momentum, warmup_steps, schedule, clip_norm; what is left out is chosen.
+        normalise: ``keep`` the mean and std that came with the weights, or take the ``data``'s; auto: the data's for
+            random weights.
         backbone_arguments: of the backbone's constructor.
         labels: labelled images (a data spec) for a k-NN curve during training; never trained on.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
@@ -145,13 +148,16 @@ def _run(stage: Stage, folder: Path, settings: dict[str, Any], *, resume: bool) 
     shelf = DataShelf(cache=cache, strict=settings["strict"], progress=runtime.is_main)
     if not runtime.is_main:
         runtime.barrier()
-        coat = _coat(stage, shelf, folder)
+        coat = _coat(stage, shelf, folder, settings["device"])
         return lay(coat, folder, device=settings["device"], watch_at=_watch_at(coat, settings))
     with claim(folder):
-        coat = _coat(stage, shelf, folder)
+        coat = _coat(stage, shelf, folder, settings["device"])
         finished = open_folder(coat, folder, resume=resume)
         write_json(folder / SETTINGS, settings)
         runtime.barrier()
+        if finished and resume:
+            console.print(f"{folder} is finished; there is nothing to resume", highlight=False)
+            return folder
         if finished:
             raise RunError(f"{folder} holds this very run, finished; undercoat show {folder} says how to use it")
         _announce(coat, folder, console)
@@ -168,8 +174,8 @@ def _watch_at(coat: Coat, settings: dict[str, Any]) -> frozenset[int]:
     return watch_points(coat.stage.steps or 0, 8) if wanted else frozenset()
 
 
-def _coat(stage: Stage, shelf: DataShelf, folder: Path) -> Coat:
-    graph = build_graph([Leaf(folder.name, stage.seed, (stage,))], shelf, folder, world=world_size())
+def _coat(stage: Stage, shelf: DataShelf, folder: Path, device: str) -> Coat:
+    graph = build_graph([Leaf(folder.name, stage.seed, (stage,))], shelf, folder, world=world_size(), device=device)
     return graph.coats[graph.routes[0].coats[-1]]
 
 

@@ -58,8 +58,6 @@ def resolve(stage: Stage, facts: StageFacts | None) -> Resolution:
     if facts is None:
         backbone = None if stage.backbone is None else canonical_name(stage.backbone)
         return Resolution(stage.model_copy(update={"backbone": backbone}), [])
-    if stage.steps is not None and stage.epochs is not None:
-        raise SpecError(f"stage {stage.name!r} has both steps and epochs; keep one of them")
     chosen: Chosen = []
     batch = _batch(stage, facts, chosen)
     steps = _steps(stage, facts, batch, chosen)
@@ -137,8 +135,9 @@ def _method_arguments(stage: Stage, facts: StageFacts, batch: int, steps: int, c
     if "seed" in arguments and "seed" not in stage.method_arguments:
         arguments["seed"] = stage.seed
     initialised = facts.initialised
+    portion = batch // stage.accumulate
     automatic = method.auto(
-        Facts(images=facts.images, batch=batch, steps=steps, initialised=initialised, batch_norm=facts.batch_norm)
+        Facts(images=facts.images, batch=portion, steps=steps, initialised=initialised, batch_norm=facts.batch_norm)
     )
     for name, auto in automatic.items():
         if arguments[name] is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from undercoat.errors import RunError
+from undercoat.errors import RunError, did_you_mean
 from undercoat.interop.backbone_folder import find_backbone
 from undercoat.study.folder import STUDY, progress_of, read_study
 
@@ -59,6 +59,10 @@ def show(run: Path | str) -> str:
             [f"study {study['name']}, made with: {study['command']}", *arms, f"undercoat show {path / first}"]
         )
     folder = path if (path / "stage.yaml").exists() else find_backbone(path)
+    if folder is None and (path.parent / STUDY).exists():
+        arms = [arm["name"] for arm in read_study(path.parent)["arms"]]
+        hint = did_you_mean(path.name, arms)
+        raise RunError(f"study {path.parent} has no finished arm {path.name!r}{hint}; it has {', '.join(arms)}")
     if folder is None:
         raise RunError(f"{path} holds no run and no study; undercoat pretrain --out {path} starts one")
     if not (folder / "stage.yaml").exists():

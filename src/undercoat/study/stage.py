@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from undercoat.interop.initial import identity
 from undercoat.spec import Spec, digest
@@ -28,6 +28,7 @@ class Stage(Spec):
             stage has it.
         backbone: the network; may be left out where ``init`` implies it.
         backbone_arguments: of its constructor.
+        channels: input channels; auto: three (grey is repeated), or the images' own when they have more.
         method: of ``undercoat list methods``.
         method_arguments: what is not given is resolved from the data and the budget.
         preset: ``auto`` fits small data; ``paper`` takes the published values.
@@ -55,6 +56,7 @@ class Stage(Spec):
     init: str | None = None
     backbone: str | None = None
     backbone_arguments: dict[str, Any] = {}
+    channels: int | None = Field(default=None, ge=1)
     method: str = "moco_v2"
     method_arguments: dict[str, Any] = {}
     preset: Literal["auto", "paper"] = "auto"
@@ -73,6 +75,12 @@ class Stage(Spec):
     seed: int = 0
     checkpoint_every: int | None = Field(default=None, ge=1)
     log_every: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> Stage:
+        if self.steps is not None and self.epochs is not None:
+            raise ValueError("it has both steps and epochs; keep one of them")
+        return self
 
     @property
     def kind(self) -> str:
@@ -99,4 +107,5 @@ def stage_digest(stage: Stage, *, data_digest: str, parent: str) -> str:
     values["init"] = None if stage.init is None else identity(stage.init)
     if stage.kind == "init" and stage.init != "random":
         values.pop("seed")
+    values = {key: value for key, value in values.items() if value is not None}  # so that new settings can be added
     return digest({"stage": values, "data": data_digest, "parent": parent})

@@ -73,7 +73,7 @@ class Study:
     def graph(self) -> Graph:
         """Resolve every stage; opens (and the first time decodes) the data."""
         if self._graph is None:
-            self._graph = build_graph(expand(self.recipe), self.shelf, stages_folder(self.out))
+            self._graph = build_graph(expand(self.recipe), self.shelf, stages_folder(self.out), device=self.device)
         return self._graph
 
     def run(self) -> Path:
