@@ -42,7 +42,7 @@ COMMANDS: dict[str, Command] = {
     "evaluate": Command(
         "study.evaluating:evaluate", "rows", "did it help? against random weights and the base, always"
     ),
-    "report": Command("report:build", "path", "write one offline HTML page about a study or a run"),
+    "report": Command("report:write_report", "path", "write one offline HTML page about a study or a run"),
     "show": Command("study.showing:show", "text", "what a run is, how far it is, and how to load its backbone"),
     "data inspect": Command(
         "cli.asking:data_inspect", "text", "what is in a data set: sizes, broken files, duplicates, leaks"

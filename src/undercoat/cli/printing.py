@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.padding import Padding
 
 from undercoat.runtime import rank
 
@@ -78,4 +79,6 @@ def _say(console: Console, measured: Sequence[Record], arms: Sequence[Arm]) -> N
     from undercoat.report import caveats, findings
 
     sentences = [*findings(measured, arms)[:_FINDINGS], *caveats(measured, arms)[:1]]
-    console.print("Verdict: " + " ".join(sentences), highlight=False)
+    console.print("Verdict", style="bold")
+    for sentence in sentences:
+        console.print(Padding(sentence, (0, 0, 0, 2)), highlight=False)

@@ -100,8 +100,16 @@ def tick_text(value: float) -> str:
 
 
 def short(text: str, letters: int) -> str:
-    """Cut a text to so many letters, the last one an ellipsis."""
-    return text if len(text) <= letters else f"{text[: letters - 1]}…"
+    """Cut a text to so many letters by leaving out its middle: names of arms differ at their ends.
+
+    Example:
+        >>> short("base_source_target[steps=50]", 20)
+        'base_sour…[steps=50]'
+    """
+    if len(text) <= letters:
+        return text
+    tail = letters // 2
+    return f"{text[: letters - 1 - tail]}…{text[len(text) - tail :]}"
 
 
 def write(x: float, y: float, text: str, class_: str = "tick", anchor: str = "middle") -> Markup:

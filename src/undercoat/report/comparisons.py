@@ -138,9 +138,11 @@ def _asked(arm: _Side, other: _Side) -> tuple[int, str] | None:
         return _laid(arm, other) if above[:-1] == below else _slipped_in(arm, other)
     if len(above) == len(below) and above[:-1] == below[:-1]:
         return _top_changed(arm, other)
-    if below and len(above) > len(below) and above[: len(below)] == below:
-        stages = [_stage(coat) + (" (norms)" if _norms(coat) else "") for coat in above[len(below) :]]
-        return CHAIN, f"the coats {listed(stages)} together over {other.spoken}{_called(arm, '')}"
+    added = above[len(below) :]
+    if len(added) > 1 and above[: len(below)] == below and all(map(_learnt, added)):
+        stages = [_stage(coat) + (" (norms)" if _norms(coat) else "") for coat in added]
+        together = f"the coats {listed(stages)} together over {other.spoken}{_called(arm, '')}"
+        return CHAIN if below else FROM_RANDOM, together
     return None
 
 

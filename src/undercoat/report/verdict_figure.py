@@ -11,6 +11,7 @@ from undercoat.report.drawing import Cell, Drawing
 from undercoat.report.estimates import Estimate
 from undercoat.report.figures import dot_of
 from undercoat.report.folder import Found
+from undercoat.report.marks import STYLES
 from undercoat.report.markup import Markup, join, tag
 from undercoat.report.scales import Scale
 from undercoat.report.tables import ArmRow, ArmsTable, arms_table, seeds_text
@@ -143,7 +144,10 @@ def _number(row: ArmRow, place: int, x: float, y: float) -> Markup:
 
 
 def _references(table: ArmsTable) -> list[tuple[str, str]]:
-    return [*((name, "reference base") for name in table.references[:1]), (NULL_ARM, "reference")]
+    """Arms that are drawn as lines: what the others are paired with, in its own colour, and the majority class."""
+    styles = {row.name: number % STYLES for number, row in enumerate(table.rows)}
+    paired = [(name, f"reference base s{styles[name]}") for name in table.references[:1]]
+    return [*paired, (NULL_ARM, "reference")]
 
 
 def _of(table: ArmsTable, name: str, place: int) -> Estimate | None:
