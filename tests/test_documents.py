@@ -7,6 +7,7 @@ import runpy
 import shlex
 import sys
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -203,8 +204,8 @@ def test_the_guides_method_keeps_the_contract(guide, monkeypatch, make_batch):
     monkeypatch.setitem(METHODS, "miniature", guide["UpsideDown"])
     suite = contract("methods/test_contract.py")
 
-    def batch_of(step=0):
-        return make_batch(step, views=guide["UpsideDown"].number_of_views)
+    def batch_of(name):
+        return partial(make_batch, views=METHODS[name].number_of_views)
 
     suite.test_loss_is_finite_and_is_a_number("miniature", batch_of)
     suite.test_state_makes_the_round_trip("miniature", batch_of)
