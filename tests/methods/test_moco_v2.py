@@ -11,7 +11,7 @@ from undercoat.methods import Facts, MoCoV2, method_class
 
 def test_first_loss_is_info_nce_against_the_first_queue(make_batch):
     backbone = tiny_backbone()
-    method = MoCoV2(backbone, queue_size=32, dim=8)
+    method = MoCoV2(backbone, queue_size=32, dim=8, random_negatives=True)
     queue = method.queue.rows.clone()
     batch = make_batch()
     q = normalize(method.projector(backbone(batch.views[0])), dim=1)
@@ -62,10 +62,20 @@ def test_auto_queue_is_shorter_than_the_data(images):
     auto = MoCoV2.auto(facts)
     assert 1 <= auto["queue_size"].value < images
     assert auto["queue_size"].value <= 65536
-    assert 0.9 <= auto["ema_momentum"].value <= 0.999
+    assert 0.99 <= auto["ema_momentum"].value <= 0.999
     assert all(value.reason for value in auto.values())
 
 
 def test_paper_values_are_arguments_of_the_method():
     method = method_class("moco_v2")(tiny_backbone(), **{**MoCoV2.PAPER, "queue_size": 64})
     assert (method.temperature, method.ema_momentum) == (0.2, 0.999)
+
+
+def test_random_rows_are_no_negatives_unless_asked(make_batch):
+    method = MoCoV2(tiny_backbone(), queue_size=32, dim=8)
+    assert method(make_batch(0))["loss"].item() == pytest.approx(0.0, abs=1e-6)
+    second = make_batch(1)
+    same = torch.ones(8, 3, 16, 16)
+    second.views = (same, same)
+    method.queue.rows[:8] = normalize(method.target(same[:1]), dim=1)
+    assert method(second)["loss"].item() == pytest.approx(math.log(1 + 8), abs=1e-4)  # eight keys so far, no more

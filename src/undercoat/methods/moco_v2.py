@@ -33,10 +33,13 @@ class MoCoV2(Method):
         dim: P, size of the embedding.
         queue_size: K; auto: half the data set, so that it stays shorter than the data.
         temperature: τ of info-NCE.
-        ema_momentum: m of the target encoder; auto: a memory of about a tenth of the budget.
+        ema_momentum: m of the target encoder; auto: a memory of about a tenth of the budget, 0.99 at least: a target
+            that follows at once lets the embeddings collapse.
         norm_groups: parts that batch statistics are taken over on each process; auto: groups of 64 on one
             process, as in the HPT runs (4 × 64).
         own_negatives: let an image's earlier keys stand among its own negatives, as the published code does.
+        random_negatives: count the random rows that fill the queue at first as negatives, as the published code
+            does. They teach nothing but that all images may look alike, which a short run does not recover from.
         seed: of the head and the first queue rows.
 
     Reference: He et al. 2020, eq. 1–2 and algorithm 1.
@@ -49,6 +52,7 @@ class MoCoV2(Method):
         "temperature": 0.2,
         "ema_momentum": 0.999,
         "own_negatives": True,
+        "random_negatives": True,
     }
 
     def __init__(
@@ -61,6 +65,7 @@ class MoCoV2(Method):
         ema_momentum: float | None = None,
         norm_groups: int | None = None,
         own_negatives: bool = False,
+        random_negatives: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__(backbone)
@@ -72,7 +77,7 @@ class MoCoV2(Method):
         self.temperature = temperature
         self.ema_momentum = 0.999 if ema_momentum is None else ema_momentum
         self.norm_groups = 1 if norm_groups is None else norm_groups
-        self.own_negatives = own_negatives
+        self.own_negatives, self.random_negatives = own_negatives, random_negatives
         self.seed = seed
 
     @classmethod
@@ -80,11 +85,11 @@ class MoCoV2(Method):
         """Fit queue, target encoder and groups to the data, batch and budget."""
         queue = max(1, min(65536, facts.images // 2))
         memory = max(facts.steps / 10, 1.0)
-        momentum = round(min(0.999, max(0.9, 1 - 1 / memory)), 4)
+        momentum = round(min(0.999, max(0.99, 1 - 1 / memory)), 4)
         groups = _groups(facts.batch) if facts.batch_norm else 1
         return {
             "queue_size": Auto(queue, f"half of {facts.images:,} images, at most 65,536"),
-            "ema_momentum": Auto(momentum, f"remembers about a tenth of {facts.steps:,} steps, within 0.9 … 0.999"),
+            "ema_momentum": Auto(momentum, f"remembers about a tenth of {facts.steps:,} steps, within 0.99 … 0.999"),
             "norm_groups": Auto(
                 groups,
                 f"batch statistics over groups of {facts.batch // groups}, so that they do not give the pair away"
@@ -101,7 +106,7 @@ class MoCoV2(Method):
             q = normalize(self.projector(self.backbone(query)).float(), dim=1)
             with torch.no_grad():
                 k = normalize(self._shuffled_keys(key, batch.step).float(), dim=1)
-        excluded = None if self.own_negatives else self.queue.shows(batch.index)
+        excluded = self._excluded(batch.index)
         loss = info_nce(q, k, self.queue.rows.clone(), temperature=self.temperature, excluded=excluded)
         self.queue.push(gather_rows(k), gather_rows(batch.index))
         return {"loss": loss, "embeddings": torch.stack([q.detach(), k])}
@@ -109,6 +114,15 @@ class MoCoV2(Method):
     def after_step(self, progress: float) -> None:
         """Move the target encoder."""
         ema_update(self.target, nn.Sequential(self.backbone, self.projector), self.ema_momentum)
+
+    def _excluded(self, index: Tensor) -> Tensor:
+        """(B, K) bool: queue rows that are no negatives of each image."""
+        excluded = torch.zeros(len(index), len(self.queue.index), dtype=torch.bool, device=index.device)
+        if not self.own_negatives:
+            excluded |= self.queue.shows(index)
+        if not self.random_negatives:
+            excluded |= self.queue.index[None, :] < 0
+        return excluded
 
     def _groups_apply(self, rows: int) -> bool:
         return self.norm_groups > 1 and world_size() == 1 and rows % self.norm_groups == 0
