@@ -34,7 +34,7 @@ class Command(NamedTuple):
 
 #: words typed after ``undercoat`` → command
 COMMANDS: dict[str, Command] = {
-    "demo": Command("study.demo:demo", "study", "the main job on real images: five arms, a table, a report"),
+    "demo": Command("study.demo:demo", "study", "the main job on real images: six arms, a table, a report"),
     "pretrain": Command(
         "study.pretraining:pretrain", "run", "lay one coat of self-supervised pretraining on a backbone"
     ),

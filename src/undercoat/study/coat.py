@@ -154,6 +154,8 @@ def lay(
         _refresh_statistics(backbone, coat, runtime)
     elif stage.kind == "pretrain":
         seconds = _pretrain(backbone, coat, folder, runtime, watch, watch_at)
+        if stage.refresh and batch_norms(backbone) and runtime.is_main:
+            _refresh_statistics(backbone, coat, runtime)
     if runtime.is_main:
         save_backbone(backbone, folder, arguments=stage.backbone_arguments)
         total = time.perf_counter() - clock

@@ -14,7 +14,7 @@ __all__ = ["demo", "demo_recipe"]
 
 
 def demo_recipe(*, quick: bool = False) -> Recipe:
-    """The recipe of the demo: five arms on ``sample:twemoji`` from ``imagenet-lite0``."""
+    """The recipe of the demo: six arms on ``sample:twemoji`` from ``imagenet-lite0``."""
     file = resources.files("undercoat") / "recipes" / ("demo-quick.yaml" if quick else "demo.yaml")
     with resources.as_file(file) as path:
         return Recipe.load(path)
@@ -25,7 +25,7 @@ def demo(
 ) -> Path:
     """Lay coats on an ImageNet backbone with real images, and show what each brought.
 
-    Five arms: random weights; the ImageNet base; pretraining on the target alone; the target coat on the base
+    Six arms: random weights; the ImageNet base; the base with new batch statistics; pretraining on the target alone; the target coat on the base
     (HPT); and the same with norms only (HPT-BN). Called again, it goes on where it was.
 
     Args:

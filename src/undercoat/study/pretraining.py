@@ -45,6 +45,7 @@ def pretrain(
     augmentation_arguments: dict[str, Any] | None = None,
     optimiser: dict[str, Any] | None = None,
     normalise: Literal["auto", "keep", "data"] = "auto",
+    refresh: bool = False,
     backbone_arguments: dict[str, Any] | None = None,
     labels: str | None = None,
     device: str = "auto",
@@ -78,6 +79,7 @@ def pretrain(
         optimiser: name, lr, weight_decay, momentum, warmup_steps, schedule, clip_norm; what is left out is chosen.
         normalise: ``keep`` the mean and std that came with the weights, or take the ``data``'s; auto: the data's for
             random weights.
+        refresh: end with batch statistics of the plain images in place of the augmented views'.
         backbone_arguments: of the backbone's constructor.
         labels: labelled images (a data spec) for a k-NN curve during training; never trained on.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.

@@ -45,6 +45,8 @@ class Stage(Spec):
         optimiser: which, and how.
         normalise: ``keep`` the mean and std that came with the weights, or use the ``data``'s; auto: the data's for
             random weights.
+        refresh: end with batch statistics of the plain images, as the backbone will see them, in place of a running
+            mean over augmented views (ADR 0008: it can help and hurt).
         precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
         seed: of everything random.
         checkpoint_every: steps between checkpoints.
@@ -71,6 +73,7 @@ class Stage(Spec):
     augmentation_arguments: dict[str, Any] = {}
     optimiser: OptimiserSpec = OptimiserSpec()
     normalise: Literal["auto", "keep", "data"] = "auto"
+    refresh: bool = False
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     seed: int = 0
     checkpoint_every: int | None = Field(default=None, ge=1)
