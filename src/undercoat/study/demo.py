@@ -25,8 +25,8 @@ def demo(
 ) -> Path:
     """Lay coats on an ImageNet backbone with real images, and show what each brought.
 
-    Six arms: random weights; the ImageNet base; the base with new batch statistics; pretraining on the target alone; the target coat on the base
-    (HPT); and the same with norms only (HPT-BN). Called again, it goes on where it was.
+    Six arms: random weights; the ImageNet base; the base with new batch statistics; pretraining on the target alone;
+    the target coat on the base (HPT); and the same with norms only (HPT-BN). Called again, it goes on where it was.
 
     Args:
         quick: the same with tiny budgets, in under a minute.
