@@ -66,7 +66,7 @@ def study(report: Path) -> int:
     console = Console()
     console.print(summary_table(arms_table(found.rows, found.arms)))
     _say(console, found.rows, found.arms)
-    longest = max(found.arms, key=lambda arm: len(arm.coats or ()), default=None)
+    longest = max(reversed(found.arms), key=lambda arm: len(arm.coats or ()), default=None)
     console.print(f"report   {report}", highlight=False, soft_wrap=True)
     if longest is not None:
         line = f'backbone undercoat.load_backbone("{report.parent / longest.name}"), likewise every other arm'

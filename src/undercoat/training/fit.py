@@ -225,7 +225,8 @@ class _Loop:
         if self._embeddings is not None:
             meter = collapse_meter(self._embeddings)
             line |= meter
-            trouble = alarm(meter, progress=self.step / self.budget.steps)
+            most = min(self._embeddings.shape[1:])
+            trouble = alarm(meter, progress=self.step / self.budget.steps, most=most)
             if trouble and not self.alarmed:
                 line["alarm"], self.alarmed = trouble, True
                 display.say(f"step {self.step}: {trouble}")

@@ -22,21 +22,34 @@ def collapse_meter(embeddings: Tensor) -> dict[str, float]:
     }
 
 
-def alarm(meter: dict[str, float], *, progress: float) -> str:
-    """Say in words when the embeddings have collapsed; empty when all is well.
+def alarm(meter: dict[str, float], *, progress: float, most: int) -> str:
+    """Say in words when the embeddings have collapsed, to a point or to a few dimensions; empty when all is well.
 
     A fresh head maps everything close together, so the first quarter of a run is let pass.
 
+    Args:
+        meter: of :func:`collapse_meter`.
+        progress: share of the budget that is spent, 0..1.
+        most: the highest effective rank there could be: the smaller of batch and embedding size.
+
     Example:
-        >>> alarm({"feature_std": 0.01, "effective_rank": 1.1}, progress=0.5)[:37]
+        >>> alarm({"feature_std": 0.01, "effective_rank": 1.1}, progress=0.5, most=128)[:37]
         'collapse: the embeddings of different'
+        >>> alarm({"feature_std": 0.23, "effective_rank": 2.7}, progress=0.5, most=128)[:43]
+        'collapse: the embeddings fill about 2.7 of '
     """
-    if progress < 0.25 or meter["feature_std"] >= 0.1:
+    spread, rank = meter["feature_std"], meter["effective_rank"]
+    advice = "lower the learning rate, raise the temperature, or train longer"
+    if progress < 0.25:
         return ""
-    return (
-        f"collapse: the embeddings of different images are nearly equal (spread {meter['feature_std']:.2f} where 1 "
-        f"is even, effective rank {meter['effective_rank']:.1f}); lower the learning rate or raise the temperature"
-    )
+    if spread < 0.1:
+        return (
+            f"collapse: the embeddings of different images are nearly equal (spread {spread:.2f} where 1 is even, "
+            f"effective rank {rank:.1f} of {most}); {advice}"
+        )
+    if most >= 64 and rank < 0.04 * most:
+        return f"collapse: the embeddings fill about {rank:.1f} of {most} dimensions (spread {spread:.2f}); {advice}"
+    return ""
 
 
 def check_finite(losses: list[Tensor], *, last_step: int) -> float:
