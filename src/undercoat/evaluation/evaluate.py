@@ -85,7 +85,7 @@ def evaluate(
             notes += [note for note in measured.notes if note not in notes]
             about = known | {"device": str(device), "started": started, "readout": name, "metric": metric}
             about |= {"readout_args": canonical(fitted.chosen), "labels": len(prepared.train)}
-            about |= {"seconds": round(time.perf_counter() - clock, 3)}
+            about |= {"seconds": round(time.perf_counter() - clock, 6)}
             rows.append(row_of(measured, prepared, protocol, about))
     return Evaluation(
         rows=tuple(rows), keys=np.asarray(prepared.test.keys), predictions=predictions, notes=tuple(notes)
