@@ -14,8 +14,6 @@ import platform
 import random
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -29,7 +27,7 @@ from torch import Tensor, nn
 
 from undercoat.errors import RunError, SpecError
 
-__all__ = ["Precision", "Runtime", "broadcast_rows", "gather_rows", "process_mean", "rank", "world_size"]
+__all__ = ["Precision", "Runtime", "gather_rows", "process_mean", "rank", "world_size"]
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 _AUTOCAST = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -59,13 +57,6 @@ def gather_rows(rows: Tensor) -> Tensor:
     parts = [torch.empty_like(rows) for _ in range(world_size())]
     dist.all_gather(parts, rows.detach().contiguous())
     return torch.cat(parts)
-
-
-def broadcast_rows(tensor: Tensor) -> Tensor:
-    """Return process 0's tensor on every process."""
-    if world_size() > 1:
-        dist.broadcast(tensor, src=0)
-    return tensor
 
 
 def process_mean(value: Tensor) -> Tensor:
@@ -154,15 +145,6 @@ class Runtime:
     def agree(self, flag: bool) -> bool:
         """Whether any process says yes: all get the same answer."""
         return bool(process_mean(torch.tensor(float(flag), device=self.device)) > 0)
-
-    @contextmanager
-    def main_first(self) -> Iterator[None]:
-        """Let the main process run a block before the others (they then find its files)."""
-        if not self.is_main:
-            self.barrier()
-        yield
-        if self.is_main:
-            self.barrier()
 
     def describe(self) -> dict[str, Any]:
         """What a run was made with, for ``environment.json``."""

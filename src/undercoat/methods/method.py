@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -77,9 +76,6 @@ class Method(nn.Module):
 
     def after_step(self, progress: float) -> None:
         """Update state after an optimiser step; ``progress`` runs from 0 to 1 over the budget."""
-
-    def before_epoch(self, extract: Callable[[], Tensor]) -> None:
-        """Prepare an epoch; ``extract()`` gives the features (N, D) of the whole data set."""
 
 
 def check_arguments(method: type[Method], arguments: dict[str, Any]) -> dict[str, Any]:
