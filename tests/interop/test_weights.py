@@ -3,6 +3,7 @@ import timm
 import torch
 from torch.nn.functional import normalize
 
+from undercoat import pretrain
 from undercoat.backbones import build_backbone
 from undercoat.errors import RunError, SpecError, WeightsError
 from undercoat.interop import initial_backbone, load_backbone, load_into, read_state, save_backbone
@@ -133,3 +134,12 @@ def test_a_file_is_known_by_its_content(tmp_path):
 def test_an_unfinished_run_has_no_backbone(tmp_path):
     with pytest.raises(RunError, match="no finished backbone"):
         load_backbone(tmp_path)
+
+
+def test_a_coat_on_a_run_keeps_the_arguments_of_its_backbone(tmp_path):
+    settings = {"data": "sample:digits", "steps": 1, "batch": 8, "size_px": 32, "cache": tmp_path / "cache"}
+    base = pretrain(**settings, out=tmp_path / "base", backbone="undercoat/alexnet", backbone_arguments={"stem": 32})
+    second = pretrain(**settings, out=tmp_path / "second", init=str(base), seed=1)
+    assert load_backbone(second).arguments == {"stem": 32}
+    with pytest.raises(SpecError, match="leave backbone_arguments out"):
+        pretrain(**settings, out=tmp_path / "third", init=str(base), backbone_arguments={"stem": 64})

