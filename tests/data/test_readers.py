@@ -384,3 +384,25 @@ def test_labels_need_no_second_decoding(tmp_path):
     second = open_data(tmp_path / "set.csv", cache=tmp_path / "cache")
     assert second.labels.tolist() == [0, 0]
     assert second.digest == first.digest
+
+
+def test_joined_sets_are_one_after_the_other_with_classes_of_one_name_made_one(tmp_path):
+    for name, colour, classes in (("a", 10, ("cat", "dog")), ("b", 200, ("dog", "emu"))):
+        for position, kind in enumerate(classes):
+            folder = tmp_path / name / "train" / kind
+            folder.mkdir(parents=True)
+            Image.new("L", (9, 9), colour + position).save(folder / "x.png")
+    both = open_data(f"folder:{tmp_path}/a+folder:{tmp_path}/b?split=train", cache=tmp_path / "cache", progress=False)
+    assert both.classes == ("cat", "dog", "emu")
+    assert both.labels.tolist() == [0, 1, 1, 2]
+    assert [int(both.images[row, 0, 0, 0]) for row in range(4)] == [10, 11, 200, 201]
+    assert len(set(both.keys)) == 4
+    assert set(both.splits) == {"train"}
+
+
+def test_joining_refuses_arrays_and_ranges_in_a_sentence(tmp_path):
+    np.save(tmp_path / "x.npy", np.zeros((2, 8, 8), np.uint8))
+    with pytest.raises(DataError, match="only image files can be joined"):
+        open_data(f"arrays:{tmp_path}/x.npy+sample:noto", cache=tmp_path / "cache", progress=False)
+    with pytest.raises(SpecError, match="sets low or high of a part"):
+        open_data("sample:noto?low=0+sample:openmoji", cache=tmp_path / "cache", progress=False)

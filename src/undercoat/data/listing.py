@@ -104,7 +104,7 @@ class Listing:
     name: str
     reader: str
     keys: Names
-    source: FilePaths | ZipMembers | ArrayRows
+    source: Encoded | ArrayRows
     stamp: str
     classes: tuple[str, ...] = ()
     labels: Labels = None

@@ -16,6 +16,7 @@ from undercoat.data.address import Address, parse_address
 from undercoat.data.building import Built
 from undercoat.data.cache import DEFAULT_CACHE, cached
 from undercoat.data.canvases import Canvases
+from undercoat.data.joining import join, parts_of
 from undercoat.data.layout import is_image_name
 from undercoat.data.listing import Listing
 from undercoat.data.names import Names
@@ -52,7 +53,7 @@ def list_data(spec: str | Path) -> Listing:
         >>> len(list_data("sample:digits"))
         1797
     """
-    return _listing(parse_address(os.fspath(spec), tuple(READERS)))
+    return _find(os.fspath(spec))[1]
 
 
 def open_data(
@@ -67,7 +68,8 @@ def open_data(
 
     Args:
         spec: a folder, ``.csv``, IDX file, ``.npy``, ``.npz``, ``.zip`` or ``sample:NAME``; ``?split=train``
-            (or ``train,val``) keeps those splits, ``?low=0&high=4095`` sets the raw values of 0 and 1.
+            (or ``train,val``) keeps those splits, ``?low=0&high=4095`` sets the raw values of 0 and 1. Several sets
+            of image files with their readers' names are joined by ``+``: ``sample:noto+folder:scans``.
         size_px: side of the square canvases; None takes the suggestion for these images.
         cache: folder of the canvas cache; None is ``.undercoat-cache`` in the current folder.
         strict: refuse a set of which any file cannot be used, instead of listing it in ``skipped``.
@@ -85,8 +87,7 @@ def open_data(
     """
     if size_px is not None and not 8 <= size_px <= 2048:
         raise SpecError(f"a canvas of {size_px} pixels is out of range; give a size from 8 to 2048")
-    address = parse_address(os.fspath(spec), tuple(READERS))
-    listing = _listing(address)
+    address, listing = _find(os.fspath(spec))
     if strict:
         _refuse(listing.name, listing.skipped, len(listing) + len(listing.skipped))
     folder = Path(cache if cache is not None else DEFAULT_CACHE).absolute()
@@ -95,6 +96,19 @@ def open_data(
     if strict:
         _refuse(listing.name, canvases.skipped, len(listing))
     return _selected(canvases, address)
+
+
+def _find(spec: str) -> tuple[Address, Listing]:
+    """What a spec, or several joined by ``+``, asks for and holds."""
+    parts = [spec] if os.path.exists(spec) else parts_of(spec, tuple(READERS))
+    addresses = [parse_address(part, tuple(READERS)) for part in parts]
+    listings = [_listing(address) for address in addresses]
+    if len(parts) == 1:
+        return addresses[0], listings[0]
+    if any((address.low, address.high) != (None, None) for address in addresses):
+        raise SpecError(f"'{spec}' sets low or high of a part; joined sets share one range, so leave them out")
+    joined = join(spec, listings, [address.splits for address in addresses])
+    return Address(text=spec, reader="", source=spec), joined
 
 
 def _listing(address: Address) -> Listing:
