@@ -19,11 +19,12 @@ torch.set_num_threads(1)  # tests are small: a second thread only waits when the
 def make_batch():
     """Build a batch of noise views: ``make_batch(step=0, size=8)``."""
 
-    def make(step: int = 0, size: int = 8, views: int = 2, pixels: int = 16) -> Batch:
+    def make(step: int = 0, size: int = 8, views: int = 2, pixels: int = 16, classes: int = 0) -> Batch:
         generator = torch.Generator().manual_seed(step)
         images = tuple(torch.rand(size, 3, pixels, pixels, generator=generator) for _ in range(views))
         index = torch.arange(step * size, (step + 1) * size)
-        draws = Draws(seed=0, epoch=np.zeros(size, dtype=np.int64), index=index.numpy())
-        return Batch(images, index, draws, step)
+        draws = Draws(seed=0, epoch=np.zeros(size, dtype=np.int64), index=index.numpy().copy())
+        labels = torch.randint(classes, (size,), generator=generator) if classes else None
+        return Batch(images, index, draws, step, labels)
 
     return make

@@ -130,8 +130,11 @@ def check_recipe(values, where):
     leaves = expand(Recipe.of(values, where=where))
     assert leaves
     for stage in {stage.model_dump_json(): stage for leaf in leaves for stage in leaf.stages}.values():
-        check_arguments(method_class(stage.method), stage.method_arguments)
-        augmentation(stage.augmentation, **stage.augmentation_arguments)
+        method = method_class(stage.method)
+        check_arguments(method, stage.method_arguments)
+        automatic = method.PRESETS[stage.preset].augmentation
+        named = automatic if stage.augmentation == "auto" else stage.augmentation
+        augmentation(named, **stage.augmentation_arguments)
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=name_of)
@@ -181,6 +184,12 @@ def test_the_index_leads_to_every_page():
     }
     pages = {page for page in (ROOT / "docs").rglob("*.md") if page.name != "index.md"}
     assert {name_of(page) for page in pages - linked} == set()
+
+
+def test_the_pages_of_methods_are_current(monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    made = runpy.run_path(str(ROOT / "docs" / "make_method_pages.py"))
+    assert made["main"](["--check"]) == 0, capsys.readouterr().out
 
 
 @pytest.fixture(scope="module")

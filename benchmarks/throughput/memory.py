@@ -102,8 +102,9 @@ def _train(spec: str, cache: str, steps: int, size_px: int, batch: int) -> None:
     from undercoat.data import open_data
     from undercoat.methods import method_class
     from undercoat.runtime import Runtime
-    from undercoat.training.fit import Budget, fit
+    from undercoat.training.fit import fit
     from undercoat.training.optim import OptimiserSpec
+    from undercoat.training.training import Budget, Training
 
     data = open_data(spec, size_px=size_px, cache=cache, progress=False).without_labels()
     if steps == 0:
@@ -111,9 +112,8 @@ def _train(spec: str, cache: str, steps: int, size_px: int, batch: int) -> None:
     layers = [nn.Conv2d(3, 16, 3, stride=4), nn.BatchNorm2d(16), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
     backbone = Backbone(nn.Sequential(*layers), name="", dim=16, channels=3, mean=data.mean, std=data.std)
     with tempfile.TemporaryDirectory() as folder:
-        fit(
-            method_class("moco_v2")(backbone, queue_size=500),
-            data,
+        training = Training(
+            data=data,
             recipe=augmentation("moco_v2", size_px=size_px),
             optimiser=OptimiserSpec(name="adamw", lr=1e-3, weight_decay=0.01),
             budget=Budget(steps=steps, batch=batch, checkpoint_every=steps),
@@ -121,6 +121,7 @@ def _train(spec: str, cache: str, steps: int, size_px: int, batch: int) -> None:
             runtime=Runtime.start(device="cpu", backbone=backbone),
             folder=Path(folder),
         )
+        fit(method_class("moco_v2")(backbone, queue_size=500), training)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -13,9 +14,11 @@ from throughput.setting import Task
 from undercoat.augment.batch import Batch
 from undercoat.data.loader import Batches
 from undercoat.runtime import Runtime
-from undercoat.study.coat import recipe_of
-from undercoat.training.fit import Budget, fit, make_batch
+from undercoat.training.feeding import make_batch
+from undercoat.training.fit import fit
 from undercoat.training.optim import build_optimiser
+from undercoat.training.training import Budget
+from undercoat.training.whole_set import WholeSet
 
 __all__ = ["BareStep", "run_between_others"]
 
@@ -32,12 +35,15 @@ class BareStep:
         self.dtype = runtime.autocast_dtype
         self.method = task.new_method().to(memory_format=torch.channels_last).train()
         self.optimiser = build_optimiser(task.stage.optimiser, self.method)
-        recipe = recipe_of(task.stage)
+        budget = Budget(steps=1, batch=task.setting.batch, seed=1)
+        training = task.training(budget, runtime, folder=Path())
+        whole_set = WholeSet(task.data, size_px=training.recipe.size_px, batch=budget.batch, runtime=runtime)
+        started = time.perf_counter()
+        list(self.method.before_epoch(0, whole_set))
+        self.before_epoch_seconds = time.perf_counter() - started
+        wanted = {"views": self.method.number_of_views, "labelled": self.method.reads_labels}
         with Batches(task.data, batch=task.setting.batch, seed=1) as batches:
-            self.stored = [
-                make_batch(next(batches), task.data, recipe, views=2, seed=1, runtime=runtime)
-                for _ in range(STORED_BATCHES)
-            ]
+            self.stored = [make_batch(next(batches), training, **wanted) for _ in range(STORED_BATCHES)]
 
     def run(self, steps: int) -> float:
         """Seconds of ``steps`` steps."""
@@ -89,24 +95,14 @@ def run_between_others(
         return {}
 
     steps = (len(others) + 2) * length
-    fitted = fit(
-        task.new_method(),
-        task.data,
-        recipe=recipe_of(task.stage),
-        optimiser=task.stage.optimiser,
-        budget=Budget(
-            steps=steps,
-            batch=task.setting.batch,
-            log_every=task.stage.log_every or length,
-            checkpoint_every=steps,
-            watch_at=frozenset(range(length, steps + 1, length)),
-        ),
-        part="all",
-        runtime=runtime,
-        folder=folder,
-        title="benchmark",
-        watch=watch,
+    budget = Budget(
+        steps=steps,
+        batch=task.setting.batch,
+        log_every=task.stage.log_every or length,
+        checkpoint_every=steps,
+        watch_at=frozenset(range(length, steps + 1, length)),
     )
+    fitted = fit(task.new_method(), replace(task.training(budget, runtime, folder), title="benchmark", watch=watch))
     if fitted.stopped:
         raise SystemExit(f"stopped after step {fitted.step} of {steps}; nothing is kept, so start again")
     return segments, time.perf_counter() - clock

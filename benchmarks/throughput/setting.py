@@ -13,8 +13,11 @@ from undercoat.backbones.trainable import batch_norms
 from undercoat.data import Canvases, open_data
 from undercoat.methods import method_class
 from undercoat.methods.method import Method
+from undercoat.runtime import Runtime
+from undercoat.study.coat import recipe_of
 from undercoat.study.resolution import StageFacts, resolve
 from undercoat.study.stage import Stage
+from undercoat.training.training import Budget, Training
 
 __all__ = ["FULL", "QUICK", "Setting", "Task"]
 
@@ -71,17 +74,18 @@ QUICK = Setting(
 
 
 class Task:
-    """The images and the stage that the command line would make of ``--method moco_v2 --data sample:noto``."""
+    """The images and the stage that the command line would make of ``--method NAME --data sample:noto``."""
 
-    def __init__(self, setting: Setting, cache: Path) -> None:
+    def __init__(self, setting: Setting, cache: Path, *, method: str = "moco_v2") -> None:
         self.setting = setting
         data = open_data("sample:noto", size_px=setting.size_px, cache=cache, progress=False)
-        self.data: Canvases = data.without_labels()
+        reads_labels = method_class(method).reads_labels
+        self.data: Canvases = data if reads_labels else data.without_labels()
         asked = Stage(
             name="benchmark",
             data="sample:noto",
             backbone=setting.backbone,
-            method="moco_v2",
+            method=method,
             batch=setting.batch,
             size_px=setting.size_px,
             steps=PLANNED_STEPS,
@@ -92,13 +96,28 @@ class Task:
             initialised=False,
             batch_norm=bool(batch_norms(build_backbone(setting.backbone))),
             backbone=setting.backbone,
+            classes=len(self.data.classes),
         )
         self.stage = resolve(asked, facts).stage
 
     def new_method(self) -> Method:
-        """MoCo v2 on a random backbone; the same weights each time."""
+        """The method on a random backbone; the same weights each time."""
         backbone = build_backbone(self.setting.backbone, mean=self.data.mean, std=self.data.std)
-        return method_class("moco_v2")(backbone, **self.stage.method_arguments)
+        return method_class(self.stage.method)(backbone, **self.stage.method_arguments)
+
+    def training(self, budget: Budget, runtime: Runtime, folder: Path) -> Training:
+        """What the command line would train with, for a shorter budget."""
+        stage = self.stage
+        recipe = recipe_of(stage)
+        return Training(
+            data=self.data,
+            recipe=recipe,
+            optimiser=stage.optimiser,
+            budget=budget,
+            part="all",
+            runtime=runtime,
+            folder=folder,
+        )
 
     def new_trunk(self) -> nn.Module:
         """The same random network without our wrapper, contiguous in memory."""

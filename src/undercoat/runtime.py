@@ -27,7 +27,16 @@ from torch import Tensor, nn
 
 from undercoat.errors import RunError, SpecError
 
-__all__ = ["Precision", "Runtime", "gather_rows", "process_mean", "rank", "world_size"]
+__all__ = [
+    "Precision",
+    "Runtime",
+    "broadcast",
+    "gather_rows",
+    "gather_rows_with_gradient",
+    "process_mean",
+    "rank",
+    "world_size",
+]
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 _AUTOCAST = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -57,6 +66,39 @@ def gather_rows(rows: Tensor) -> Tensor:
     parts = [torch.empty_like(rows) for _ in range(world_size())]
     dist.all_gather(parts, rows.detach().contiguous())
     return torch.cat(parts)
+
+
+class _GatherRows(torch.autograd.Function):
+    """Concatenate rows of all processes; the backward pass brings each process the gradients of its own rows."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor) -> Tensor:
+        ctx.count = len(rows)
+        return gather_rows(rows)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].contiguous().clone()
+        dist.all_reduce(total)
+        return total[rank() * ctx.count : (rank() + 1) * ctx.count]
+
+
+def gather_rows_with_gradient(rows: Tensor) -> Tensor:
+    """Concatenate (b, …) tensors of all processes in rank order, each differentiable: (world · b, …).
+
+    A loss of one's own rows against everyone's then gives, averaged over processes as distributed training does,
+    the gradient of the loss of the whole batch.
+    """
+    return rows if world_size() == 1 else _GatherRows.apply(rows)  # type: ignore[no-untyped-call]
+
+
+def broadcast(value: Tensor) -> Tensor:
+    """Give every process the first one's tensor; all must hand over the same shape and dtype."""
+    if world_size() == 1:
+        return value
+    value = value.contiguous()
+    dist.broadcast(value, src=0)
+    return value
 
 
 def process_mean(value: Tensor) -> Tensor:

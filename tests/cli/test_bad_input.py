@@ -175,3 +175,63 @@ def test_help_needs_no_torch():
     code = "import sys; from undercoat.cli import main; main(['--help']); assert 'torch' not in sys.modules"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "undercoat pretrain" in printed
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "sentence"),
+    [
+        ("rotation_contrast", "{theta: .nan}", "theta"),
+        ("rotation_contrast", "{theta: .inf}", "theta"),
+        ("jigsaw", "{tile_px: 4000}", "4000"),
+        ("jigsaw", "{permutations: 400000}", "362,880"),
+        ("deep_cluster", "{clusters: 13}", "13"),
+        ("simclr", "{temprature: 0.1}", "did you mean 'temperature'?"),
+    ],
+)
+def test_wrong_settings_of_a_method_get_a_sentence(method, arguments, sentence, images, capsys, tmp_path):
+    line = said(
+        capsys,
+        *("pretrain", "--data", images, "--out", tmp_path / "run", *TINY),
+        *("--method", method, "--method_arguments", arguments),
+    )
+    assert sentence in line
+    assert not (tmp_path / "run" / "backbone.safetensors").exists()
+
+
+def test_supervised_needs_labels_and_says_so(images, capsys, tmp_path):
+    for path in images.rglob("*.png"):
+        path.rename(images / path.name.replace("img", f"{path.parent.name} img"))
+    for folder in ("ä", "b"):
+        (images / folder).rmdir()
+    paths = sorted(images.iterdir())
+    table = images / "table.csv"
+    rows = [f"{path.name},{'test' if number < 3 else 'train'}" for number, path in enumerate(paths)]
+    table.write_text("\n".join(["path,split", *rows]) + "\n")
+    line = said(capsys, "pretrain", "--data", table, "--out", tmp_path / "run", *TINY, "--method", "supervised")
+    assert "labels" in line
+
+
+def test_supervised_refuses_data_without_a_test_split(images, capsys, tmp_path):
+    line = said(capsys, "pretrain", "--data", images, "--out", tmp_path / "run", *TINY, "--method", "supervised")
+    assert "names no test images" in line
+
+
+def test_an_image_of_one_pixel_is_an_image(tmp_path, capsys):
+    for number in range(8):
+        Image.new("RGB", (1, 1), (number, 0, 0)).save(tmp_path / f"{number}.png")
+    sheet = tmp_path / "out" / "sheet.png"
+    assert main(["preview", str(tmp_path), "--method", "simclr", "--out", str(sheet)]) == 0
+    assert sheet.exists()
+    line = said(capsys, "preview", tmp_path, "--method", "jigsaw", "--size_px", "16", "--out", tmp_path / "no.png")
+    assert "too small for a tile" in line
+
+
+def test_a_preview_never_overwrites(tmp_path, capsys):
+    (tmp_path / "sheet.png").write_bytes(b"mine")
+    assert "--overwrite" in said(capsys, "preview", "sample:digits", "--out", tmp_path / "sheet.png")
+    assert (tmp_path / "sheet.png").read_bytes() == b"mine"
+
+
+def test_an_unknown_preset_is_named_with_those_there_are(images, capsys, tmp_path):
+    line = said(capsys, "pretrain", "--data", images, "--out", tmp_path / "run", *TINY, "--preset", "papr")
+    assert "moco_v2 has no preset 'papr'; did you mean 'paper'?" in line

@@ -1,6 +1,7 @@
 """What every method must do; a new entry of METHODS is covered without writing a test."""
 
 import copy
+from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -10,28 +11,52 @@ import torch.multiprocessing as mp
 from torch.nn.parallel import DistributedDataParallel
 
 from networks import tiny_backbone
+from undercoat.augment import augmentation
 from undercoat.augment.batch import Batch
 from undercoat.backbones import set_trainable
 from undercoat.errors import SpecError
 from undercoat.functional.draws import Draws
 from undercoat.methods import METHODS, Facts, check_arguments, method_class
+from undercoat.training.optim import OptimiserSpec
 
 EVERY = sorted(METHODS)
-FACTS = Facts(images=64, batch=8, steps=10, initialised=False, batch_norm=False)
+SIZE = 48
+FACTS = Facts(images=128, batch=8, steps=10, initialised=False, batch_norm=False, size_px=SIZE, classes=4)
 
 
 @pytest.fixture
 def batch_for(make_batch):
-    """Batches with as many views as a method asks for."""
-    return lambda name: partial(make_batch, views=METHODS[name].number_of_views)
+    """Batches with as many views as a method asks for, and with labels where it reads them."""
+
+    def batches(name):
+        method = METHODS[name]
+        classes = FACTS.classes if method.reads_labels else 0
+        return partial(make_batch, views=build(name).number_of_views, pixels=SIZE, classes=classes)
+
+    return batches
 
 
 def build(name, *, norm=False, part="all", seed=0):
     backbone = tiny_backbone(norm=norm, seed=seed)
     set_trainable(backbone, part)
     arguments = check_arguments(METHODS[name], {"seed": seed})
-    arguments |= {key: auto.value for key, auto in METHODS[name].auto(FACTS).items() if arguments[key] is None}
-    return METHODS[name](backbone, **arguments)
+    automatic = METHODS[name].auto(FACTS)
+    assert {key for key, value in arguments.items() if value is None} <= set(automatic), "an argument stays None"
+    arguments |= {key: auto.value for key, auto in automatic.items() if arguments[key] is None}
+    method = METHODS[name](backbone, **arguments)
+    list(method.before_epoch(0, features_of_all))
+    return method
+
+
+@torch.no_grad()
+def features_of_all(module):
+    """What a module gives for every image of a data set of noise."""
+    images = torch.rand(FACTS.images, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+    was = module.training
+    module.eval()
+    features = torch.cat([module(part) for part in images.split(32)])
+    module.train(was)
+    return features
 
 
 def steps(method, make_batch, count, start=0, optimiser=None):
@@ -101,11 +126,12 @@ def test_two_and_two_steps_are_four(name, batch_for):
 def share(batch, rank, world):
     mine = slice(rank * len(batch) // world, (rank + 1) * len(batch) // world)
     draws = Draws(batch.draws.seed, batch.draws.epoch[mine], batch.draws.index[mine])
-    return Batch(tuple(view[mine] for view in batch.views), batch.index[mine], draws, batch.step)
+    labels = None if batch.labels is None else batch.labels[mine]
+    return Batch(tuple(view[mine] for view in batch.views), batch.index[mine], draws, batch.step, labels)
 
 
 def one_of_two(rank, name, store, batches, results):
-    dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
+    dist.init_process_group("gloo", f"file://{store}", timedelta(seconds=120), rank=rank, world_size=2)
     method = build(name)
     wrapped = DistributedDataParallel(method, broadcast_buffers=False)
     optimiser = torch.optim.SGD([p for p in method.parameters() if p.requires_grad], lr=0.1)
@@ -122,6 +148,7 @@ def one_of_two(rank, name, store, batches, results):
     dist.all_gather(both, torch.stack(losses))
     if rank == 0:
         torch.save({"losses": sum(both) / 2, "gradients": gradients, "state": method.state_dict()}, results)
+    del wrapped, loss  # else its reducer ends the process group while it holds the lock that gloo's thread waits for
     dist.destroy_process_group()
 
 
@@ -147,6 +174,35 @@ def test_two_processes_are_one_process_in_loss_and_gradient(name, batch_for, tmp
             assert torch.allclose(parameter.grad, two["gradients"][key], atol=1e-5), key
     for key, value in method.state_dict().items():
         assert torch.allclose(value.float(), two["state"][key].float(), atol=1e-5), key
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_what_enters_the_backbone_can_be_looked_at(name, batch_for):
+    method, batch = build(name).eval(), batch_for(name)()
+    with torch.no_grad():
+        for images in method.inputs(batch):
+            assert len(images) == len(batch)
+            assert images.ndim == 4
+        for picture in method.pictures(batch):
+            assert picture.rows
+            assert not picture.captions or [len(row) for row in picture.captions] == [len(r) for r in picture.rows]
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_numbers_with_a_chance_level_are_logged(name, batch_for):
+    method = build(name)
+    output = method(batch_for(name)())
+    assert set(method.chance) <= set(output)
+    assert all(value.ndim == 0 for key, value in output.items() if key != "embeddings")
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_preset_is_one_that_can_be_built(name):
+    for preset in METHODS[name].PRESETS.values():
+        check_arguments(METHODS[name], preset.arguments)
+        OptimiserSpec.of(dict(preset.optimiser), where="preset")
+        augmentation(preset.augmentation, **preset.augmentation_arguments)
+    assert {"auto", "paper"} <= set(METHODS[name].PRESETS)
 
 
 def test_unknown_methods_and_arguments_get_a_suggestion():

@@ -5,6 +5,7 @@ import torch
 from torch.nn.functional import normalize
 
 from networks import tiny_backbone
+from undercoat.errors import SpecError
 from undercoat.functional.contrastive import info_nce
 from undercoat.methods import Facts, MoCoV2, method_class
 
@@ -65,7 +66,7 @@ def test_auto_queue_is_shorter_than_the_data(images):
 
 
 def test_paper_values_are_arguments_of_the_method():
-    method = method_class("moco_v2")(tiny_backbone(), **{**MoCoV2.PAPER, "queue_size": 64})
+    method = method_class("moco_v2")(tiny_backbone(), **{**MoCoV2.PRESETS["paper"].arguments, "queue_size": 64})
     assert (method.temperature, method.ema_momentum) == (0.2, 0.999)
 
 
@@ -77,3 +78,33 @@ def test_random_rows_are_no_negatives_unless_asked(make_batch):
     second.views = (same, same)
     method.queue.rows[:8] = normalize(method.target(same[:1]), dim=1)
     assert method(second)["loss"].item() == pytest.approx(math.log(1 + 8), abs=1e-4)  # eight keys so far, no more
+
+
+def test_version_one_is_a_preset_with_a_linear_head():
+    preset = MoCoV2.PRESETS["moco_v1"]
+    method = MoCoV2(tiny_backbone(), **{**preset.arguments, "queue_size": 64})
+    assert [type(layer).__name__ for layer in method.projector] == ["Linear"]
+    assert (method.temperature, preset.augmentation) == (0.07, "moco_v1")
+    assert (preset.optimiser["schedule"], preset.optimiser["milestones"]) == ("step", (0.6, 0.8))
+
+
+def test_the_linear_head_is_one_linear_map(make_batch):
+    backbone, batch = tiny_backbone(), make_batch()
+    method = MoCoV2(backbone, head="linear", queue_size=32, dim=8, temperature=0.07, random_negatives=True)
+    weight, bias = method.projector[0].weight, method.projector[0].bias
+    q, k = (normalize(backbone(view) @ weight.T + bias, dim=1) for view in batch.views)
+    expected = info_nce(q, k, method.queue.rows.clone(), temperature=0.07)
+    assert method(batch)["loss"].item() == pytest.approx(expected.item(), abs=1e-4)
+
+
+def test_another_head_is_refused_in_a_sentence():
+    with pytest.raises(SpecError, match="did you mean 'linear'"):
+        MoCoV2(tiny_backbone(), head="linar")
+
+
+def test_the_default_head_is_the_one_it_always_was():
+    method = MoCoV2(tiny_backbone(), queue_size=8, dim=4)
+    assert [tuple(weight.shape) for weight in method.projector.parameters()] == [(16, 16), (16,), (4, 16), (4,)]
+    torch.manual_seed(0)
+    first = torch.nn.Linear(16, 16)
+    assert torch.equal(method.projector[0].weight, first.weight)

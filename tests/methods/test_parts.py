@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from undercoat.methods.parts import Queue, ema_update, frozen_copy, mlp
+from undercoat.methods.parts import MemoryBank, Queue, ema_update, frozen_copy, mlp
 
 
 def unit(*values):
@@ -74,3 +74,37 @@ def test_queue_knows_its_own_images():
 def test_mlp_is_moco_v2s_head():
     head = mlp(512, 512, 128)
     assert [tuple(p.shape) for p in head.parameters()] == [(512, 512), (512,), (128, 512), (128,)]
+
+
+def test_the_bank_averages_what_it_sees_of_an_image():
+    bank = MemoryBank(3, 2, momentum=0.75)
+    bank.update(torch.tensor([2, 0]), unit([1.0, 0.0], [0.0, 1.0]))
+    bank.update(torch.tensor([2]), unit([0.0, 1.0]))
+    assert torch.allclose(bank.rows[2], unit(0.75, 0.25) / 0.625**0.5)
+    assert torch.equal(bank.rows[0], unit(0.0, 1.0))
+    assert bank.seen.tolist() == [True, False, True]
+
+
+def test_the_bank_starts_with_random_unit_rows_that_count_as_unseen():
+    bank = MemoryBank(5, 8, momentum=0.5, seed=3)
+    assert torch.allclose(bank.rows.norm(dim=1), torch.ones(5))
+    assert not bank.seen.any()
+    assert torch.equal(bank.rows, MemoryBank(5, 8, momentum=0.5, seed=3).rows)
+    assert not torch.equal(bank.rows, MemoryBank(5, 8, momentum=0.5, seed=4).rows)
+
+
+def test_of_an_image_that_comes_twice_the_bank_takes_the_last():
+    bank = MemoryBank(2, 2, momentum=0.0)
+    bank.update(torch.tensor([1, 0, 1]), unit([1.0, 0.0], [0.6, 0.8], [0.0, 1.0]))
+    assert torch.allclose(bank.rows, unit([0.6, 0.8], [0.0, 1.0]))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 6), st.floats(0.0, 0.99), st.integers(0, 99))
+def test_bank_rows_stay_unit_length(images, momentum, seed):
+    generator = torch.Generator().manual_seed(seed)
+    bank = MemoryBank(images, 4, momentum=momentum)
+    for _ in range(4):
+        index = torch.randint(images, (5,), generator=generator)
+        bank.update(index, nn.functional.normalize(torch.randn(5, 4, generator=generator), dim=1))
+    assert torch.allclose(bank.rows.norm(dim=1), torch.ones(images), atol=1e-5)

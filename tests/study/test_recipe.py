@@ -85,3 +85,18 @@ def test_a_missing_or_broken_file_is_a_sentence(tmp_path):
     (tmp_path / "list.yaml").write_text("- 1")
     with pytest.raises(SpecError, match="must hold a mapping"):
         Recipe.load(tmp_path / "list.yaml")
+
+
+def test_data_may_stand_under_defaults():
+    recipe = Recipe.of(
+        {
+            "backbone": "timm/test_resnet",
+            "defaults": {"data": "sample:digits", "steps": 2},
+            "stages": {"one": {"method": "moco_v2"}, "base": {"init": "imagenet-lite0"}},
+            "arms": {"one": ["one"], "base": ["base"]},
+        },
+        where="recipe",
+    )
+    one, base = (leaf.stages[0] for leaf in expand(recipe))
+    assert (one.data, one.init, one.backbone, one.steps) == ("sample:digits", "random", "timm/test_resnet", 2)
+    assert base.data is None

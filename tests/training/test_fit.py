@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,11 +10,13 @@ from undercoat.augment import Augmentation
 from undercoat.backbones import set_trainable
 from undercoat.data import open_data
 from undercoat.errors import RunError
-from undercoat.methods import MoCoV2
+from undercoat.methods import Method, MoCoV2, Picture
 from undercoat.runtime import Runtime
-from undercoat.training.fit import Budget, fit
+from undercoat.training.fit import fit
 from undercoat.training.log import read_log
 from undercoat.training.optim import OptimiserSpec
+from undercoat.training.training import Budget, Training
+from undercoat.training.whole_set import WholeSet
 
 RECIPE = Augmentation(size_px=16)
 ADAM = OptimiserSpec(name="adamw", lr=1e-3, weight_decay=0.01, warmup_steps=1)
@@ -33,9 +36,8 @@ def train(data, folder, *, part="all", norm=True, optimiser=ADAM, watch=None, se
     set_trainable(backbone, part)
     method = MoCoV2(backbone, queue_size=16, dim=8, norm_groups=2 if norm else 1)
     settings = Budget(**{"steps": 4, "batch": 8, "log_every": 1, "checkpoint_every": 2, "seed": seed, **budget})
-    fitted = fit(
-        method,
-        data,
+    training = Training(
+        data=data,
         recipe=RECIPE,
         optimiser=optimiser,
         budget=settings,
@@ -45,7 +47,7 @@ def train(data, folder, *, part="all", norm=True, optimiser=ADAM, watch=None, se
         watch=watch,
         tensorboard=False,
     )
-    return method, fitted
+    return method, fit(method, training)
 
 
 def states_equal(a, b):
@@ -135,14 +137,93 @@ def test_a_set_smaller_than_the_queue_and_batch_trains(noise, tmp_path):
 def test_tensorboard_events_are_written(noise, tmp_path):
     method = MoCoV2(tiny_backbone(), queue_size=16, dim=8)
     runtime = Runtime.start(device="cpu", precision="fp32")
-    fit(
-        method,
-        noise,
+    budget = Budget(steps=1, batch=8)
+    run = {"data": noise, "recipe": RECIPE, "optimiser": ADAM, "budget": budget, "part": "all", "runtime": runtime}
+    fit(method, Training(**run, folder=tmp_path))
+    assert list((tmp_path / "tensorboard").glob("events*"))
+
+
+class Counting(Method):
+    """Counts what the loop calls; its loss is that of a linear head."""
+
+    number_of_views = 1
+
+    def __init__(self, backbone):
+        super().__init__(backbone)
+        self.head = torch.nn.Linear(backbone.dim, 1)
+        self.passes, self.shapes, self.labels = [], [], []
+
+    chance = property(lambda self: {"score": 0.5})
+
+    def before_epoch(self, epoch, extract):
+        self.passes.append(epoch)
+        features = extract(self.backbone)
+        self.shapes.append((tuple(features.shape), features.dtype, self.training))
+        return [self.head.weight]
+
+    def forward(self, batch):
+        self.labels.append(batch.labels)
+        loss = self.head(self.backbone(batch.views[0])).square().mean()
+        return {"loss": loss, "score": loss.detach() * 0 + len(self.labels)}
+
+    def pictures(self, batch):
+        assert not self.training
+        return [Picture(name="first", title="the first image", rows=[[batch.views[0][0]]], captions=[["one"]])]
+
+
+def train_counting(data, folder, **budget):
+    folder.mkdir(exist_ok=True)
+    method = Counting(tiny_backbone())
+    training = Training(
+        data=data,
         recipe=RECIPE,
         optimiser=ADAM,
-        budget=Budget(steps=1, batch=8),
+        budget=Budget(**{"steps": 6, "batch": 16, "log_every": 2, "checkpoint_every": 100, **budget}),
         part="all",
-        runtime=runtime,
-        folder=tmp_path,
+        runtime=Runtime.start(device="cpu", precision="fp32"),
+        folder=folder,
+        tensorboard=False,
     )
-    assert list((tmp_path / "tensorboard").glob("events*"))
+    fit(method, training)
+    return method
+
+
+def test_a_method_looks_at_the_whole_set_where_a_pass_begins(noise, tmp_path):
+    method = train_counting(noise, tmp_path)  # 6 steps of 16 images: 40 images are passed twice, and begun a third time
+    assert method.passes == [0, 1, 2]
+    assert method.shapes == [((40, 16), torch.float32, True)] * 3
+
+
+def test_features_of_the_whole_set_are_those_of_each_image_alone(noise):
+    runtime = Runtime.start(device="cpu", precision="fp32")
+    backbone = tiny_backbone(norm=True).train()
+    whole = WholeSet(noise, size_px=16, batch=16, runtime=runtime)(backbone)
+    alone = WholeSet(noise.take(np.array([39])), size_px=16, batch=16, runtime=runtime)(backbone)
+    assert torch.allclose(whole[39:], alone, atol=1e-6)
+    assert backbone.training
+
+
+def test_what_a_method_gives_besides_its_loss_is_logged_as_a_mean_with_its_chance(noise, tmp_path):
+    train_counting(noise, tmp_path)
+    lines = read_log(tmp_path)
+    assert [line["score"] for line in lines] == [1.5, 3.5, 5.5]
+    assert {line["score_chance"] for line in lines} == {0.5}
+
+
+def test_labels_are_handed_to_a_method_that_reads_them_and_to_no_other(noise, tmp_path):
+    labelled = replace(noise, labels=np.arange(40) % 2, classes=("even", "odd"))
+    assert set(train_counting(labelled, tmp_path / "blind").labels) == {None}
+    Counting.reads_labels = True
+    try:
+        labels = train_counting(labelled, tmp_path / "reading").labels
+    finally:
+        Counting.reads_labels = False
+    assert all(given.dtype == torch.int64 and given.shape == (16,) for given in labels)
+
+
+def test_a_methods_own_pictures_are_saved_with_their_titles(noise, tmp_path):
+    method = train_counting(noise, tmp_path, pictures_at=frozenset({1, 6}))
+    folder = tmp_path / "pictures"
+    assert sorted(path.name for path in folder.glob("*.png")) == ["first-0000001.png", "first-0000006.png"]
+    assert json.loads((folder / "titles.json").read_text()) == {"first": "the first image"}
+    assert method.training

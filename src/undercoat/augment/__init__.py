@@ -26,7 +26,14 @@ _crop_flip = Augmentation(jitter_probability=0.0, grey_probability=0.0, blur_pro
 AUGMENTATIONS: dict[str, Augmentation] = {
     "moco_v2": Augmentation(),
     "hpt": Augmentation(hue=0.4),  # Reed et al. 2021: hue 0.4 in every MoCo configuration that jitters colour
+    "moco_v1": Augmentation(jitter_probability=1.0, hue=0.4, blur_probability=0.0),  # He et al. 2020, section 3.3
+    "simclr": Augmentation(  # Chen et al. 2020, appendix A, strength 1
+        scale=(0.08, 1.0), brightness=0.8, contrast=0.8, saturation=0.8, hue=0.2
+    ),
+    "byol": Augmentation(scale=(0.08, 1.0), saturation=0.2),  # Grill et al. 2020, appendix B, without solarisation
     "crop_flip": _crop_flip,
+    "inception_crop": replace(_crop_flip, scale=(0.08, 1.0)),  # Szegedy et al. 2015: supervised and DeepCluster runs
+    "large_crop": replace(_crop_flip, scale=(0.6, 1.0)),  # what jigsaw tiles are cut from (Misra & van der Maaten)
     "centre": replace(_crop_flip, scale=(1.0, 1.0), ratio=(1.0, 1.0), flip_probability=0.0),
 }
 

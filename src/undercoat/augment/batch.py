@@ -20,15 +20,19 @@ class Batch:
         index: (B,) int64, which image of the data set each row shows.
         draws: random numbers that depend on (seed, epoch, image) only.
         step: optimiser steps taken before this one.
+        labels: (B,) int64 class numbers, or (B, classes) float32 0/1; None unless the method reads labels.
     """
 
-    __slots__ = ("draws", "index", "step", "views")
+    __slots__ = ("draws", "index", "labels", "step", "views")
 
-    def __init__(self, views: tuple[Tensor, ...], index: Tensor, draws: Draws, step: int) -> None:
+    def __init__(
+        self, views: tuple[Tensor, ...], index: Tensor, draws: Draws, step: int, labels: Tensor | None = None
+    ) -> None:
         self.views = views
         self.index = index
         self.draws = draws
         self.step = step
+        self.labels = labels
 
     def __len__(self) -> int:
         return len(self.index)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -128,7 +129,7 @@ def list_known(
     if json:
         return _dumps(known)
     width = max(map(len, known), default=0)
-    lines = (f"{name:<{width}}  {about}".rstrip() for name, about in known.items())
+    lines = (f"{name:<{width}}  {_in_a_line(about)}".rstrip() for name, about in known.items())
     return "\n".join(lines) or f"nothing contains {filter!r}"
 
 
@@ -144,7 +145,11 @@ def _describe(recipe: Augmentation) -> str:
     return ", ".join(said)
 
 
-def _dumps(values: dict[str, str]) -> str:
+def _in_a_line(about: str | dict[str, Any]) -> str:
+    return about if isinstance(about, str) else f"{about['about']} ({about['paper']})"
+
+
+def _dumps(values: Mapping[str, str | dict[str, Any]]) -> str:
     return json.dumps(values, indent=1, ensure_ascii=False)
 
 
@@ -152,15 +157,18 @@ def _first_line(thing: object) -> str:
     return (thing.__doc__ or "").strip().split("\n")[0]
 
 
-def _known(what: str) -> dict[str, str]:
+def _known(what: str) -> Mapping[str, str | dict[str, Any]]:
     if what == "methods":
         from undercoat.methods import METHODS
 
-        return {name: f"{_first_line(m)} ({m.paper})" for name, m in METHODS.items()}
+        return {
+            name: {"about": _first_line(m), "paper": m.paper, "presets": list(m.PRESETS), "labels": m.reads_labels}
+            for name, m in METHODS.items()
+        }
     if what == "backbones":
-        from undercoat.backbones.timm_models import model_names
+        from undercoat.backbones import known_backbones
 
-        return {f"timm/{name}": "" for name in model_names()}
+        return known_backbones()
     if what == "readouts":
         from undercoat.evaluation.readouts import READOUTS
 

@@ -47,6 +47,9 @@ COMMANDS: dict[str, Command] = {
     "data inspect": Command(
         "cli.asking:data_inspect", "text", "what is in a data set: sizes, broken files, duplicates, leaks"
     ),
+    "preview": Command(
+        "study.previewing:preview", "picture", "save what a method hands to its network: views, tiles, rotations"
+    ),
     "study plan": Command("cli.asking:study_plan", "nothing", "what a recipe will do and cost, before it runs"),
     "study run": Command("cli.asking:study_run", "study", "run a recipe; run it again to go on"),
     "study status": Command("cli.asking:study_status", "nothing", "how far a study is"),

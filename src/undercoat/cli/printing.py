@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from undercoat.records import Record
     from undercoat.report import Arm
 
-__all__ = ["nothing", "path", "rows", "run", "study", "text"]
+__all__ = ["nothing", "path", "picture", "rows", "run", "study", "text"]
 
 _FINDINGS = 4  # the report has them all
 
@@ -34,6 +34,12 @@ def text(result: Any) -> int:
 def path(result: Path) -> int:
     """Say where a file lies."""
     print(f"report   {result}")
+    return 0
+
+
+def picture(result: Path) -> int:
+    """Say where a picture lies."""
+    print(f"picture  {result}")
     return 0
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from torch import Tensor, nn
 
 from undercoat.augment.batch import Batch
 from undercoat.backbones import Backbone
+from undercoat.contact_sheet import Picture
 from undercoat.errors import SpecError, did_you_mean
 
-__all__ = ["Auto", "Batch", "Facts", "Method", "check_arguments"]
+__all__ = ["Auto", "Batch", "Extract", "Facts", "Method", "Picture", "Preset", "check_arguments"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +27,9 @@ class Facts:
         steps: the budget.
         initialised: whether training starts from weights rather than from random ones.
         batch_norm: whether the backbone keeps batch statistics.
+        size_px: side of the views.
+        classes: of the labels, for a method that reads them; 0 for none.
+        multi_label: whether an image can have several classes at once.
     """
 
     images: int
@@ -32,6 +37,9 @@ class Facts:
     steps: int
     initialised: bool
     batch_norm: bool
+    size_px: int = 224
+    classes: int = 0
+    multi_label: bool = False
 
 
 class Auto(NamedTuple):
@@ -39,6 +47,32 @@ class Auto(NamedTuple):
 
     value: Any
     reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """Settings that belong together: what a method is given, how it is optimised and what it is fed.
+
+    Attributes:
+        arguments: of the method's constructor.
+        optimiser: fields of the optimiser's spec; ``lr`` is meant for ``batch`` images a step.
+        batch: the batch that ``lr`` belongs to; another one scales it, linearly for SGD, by its root for Adam.
+        augmentation: of ``undercoat list augmentations``.
+        augmentation_arguments: what differs from it.
+    """
+
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    optimiser: Mapping[str, Any] = field(default_factory=dict)
+    batch: int = 256
+    augmentation: str = "moco_v2"
+    augmentation_arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Extract(Protocol):
+    """Gives a module's output for every image of the data set, as evaluation would see the images."""
+
+    def __call__(self, module: nn.Module) -> Tensor:
+        """Return (N, D) float32 on the CPU: row i is image i, the same on every process."""
 
 
 class Method(nn.Module):
@@ -49,14 +83,16 @@ class Method(nn.Module):
     value and the reason. No logging, devices, optimisers or trainer handles inside.
 
     Class attributes:
-        number_of_views: how many views of each image ``forward`` wants.
+        number_of_views: how many views of each image ``forward`` wants; an instance may change it.
+        reads_labels: whether ``forward`` wants ``batch.labels``; then only labelled training images are given.
         paper: where the method comes from.
-        PAPER: the published values, used by ``preset: paper``.
+        PRESETS: ``auto`` for small data, ``paper`` for the published values, others by name.
     """
 
-    number_of_views: ClassVar[int] = 2
+    number_of_views: int = 2
+    reads_labels: ClassVar[bool] = False
     paper: ClassVar[str] = ""
-    PAPER: ClassVar[dict[str, Any]] = {}
+    PRESETS: ClassVar[Mapping[str, Preset]] = {"auto": Preset()}
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
@@ -64,11 +100,32 @@ class Method(nn.Module):
 
     @classmethod
     def auto(cls, facts: Facts) -> dict[str, Auto]:
-        """Resolve every argument whose default is None."""
+        """Resolve every argument whose default is None.
+
+        Raises:
+            SpecError: when the data cannot be used by this method at all.
+        """
         return {}
 
+    @property
+    def chance(self) -> dict[str, float]:
+        """What blind guessing scores, for logged numbers that have such a level."""
+        return {}
+
+    def before_epoch(self, epoch: int, extract: Extract) -> Iterable[nn.Parameter]:
+        """Look at the whole data set before a pass over it begins.
+
+        Args:
+            epoch: number of the pass, from 0; a resumed run calls this only where a pass begins.
+            extract: gives features of every image.
+
+        Returns:
+            parameters that were made anew: the optimiser forgets its state for them.
+        """
+        return ()
+
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Return at least ``loss``, a number; further numbers are logged.
+        """Return at least ``loss``, a number; further numbers are logged as means since the last log line.
 
         ``embeddings`` (V, B, P), unit rows of the V views, feeds the collapse meter when given.
         """
@@ -77,8 +134,16 @@ class Method(nn.Module):
     def after_step(self, progress: float) -> None:
         """Update state after an optimiser step; ``progress`` runs from 0 to 1 over the budget."""
 
+    def inputs(self, batch: Batch) -> list[Tensor]:
+        """Everything that enters the backbone for each image of a batch: each (B, C, h, w) in 0..1."""
+        return list(batch.views)
 
-def check_arguments(method: type[Method], arguments: dict[str, Any]) -> dict[str, Any]:
+    def pictures(self, batch: Batch) -> list[Picture]:
+        """Show what the method does with a batch; called without gradient, in evaluation mode."""
+        return []
+
+
+def check_arguments(method: type[Method], arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Fill in a method's defaults, refusing what it does not take.
 
     Raises:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import nullcontext
-from typing import Any, ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -12,13 +13,16 @@ from torch.nn.functional import normalize
 
 from undercoat.backbones import Backbone
 from undercoat.backbones.grouped_norm import GroupedBatchNorm
+from undercoat.errors import SpecError, did_you_mean
 from undercoat.functional.contrastive import info_nce
 from undercoat.functional.draws import permutation
-from undercoat.methods.method import Auto, Batch, Facts, Method
+from undercoat.methods.method import Auto, Batch, Facts, Method, Preset
 from undercoat.methods.parts import Queue, ema_update, frozen_copy, mlp
 from undercoat.runtime import gather_rows, rank, world_size
 
 __all__ = ["MoCoV2"]
+
+_HIDDEN_LAYERS = {"mlp": 1, "linear": 0}
 
 
 class MoCoV2(Method):
@@ -26,11 +30,13 @@ class MoCoV2(Method):
 
     Keys come from a slowly moving target encoder; negatives are the last ``queue_size`` keys, so their number
     does not depend on the batch. Keys pass the target encoder in a shuffled order, over processes or over groups
-    of one process's batch, so that batch statistics do not give the pair away.
+    of one process's batch, so that batch statistics do not give the pair away. The preset ``moco_v1`` is the method's
+    first version: a linear head, a sharper temperature, plainer views and a learning rate that falls in steps.
 
     Args:
         backbone: carries the gradient.
         dim: P, size of the embedding.
+        head: ``mlp``, two layers, or ``linear``, the single layer of version 1.
         queue_size: K; auto: half the data set, so that it stays shorter than the data.
         temperature: τ of info-NCE.
         ema_momentum: m of the target encoder; auto: a memory of about a tenth of the budget, 0.99 at least: a target
@@ -46,13 +52,40 @@ class MoCoV2(Method):
     """
 
     paper: ClassVar[str] = "Chen, Fan, Girshick & He 2020, arXiv 2003.04297"
-    PAPER: ClassVar[dict[str, Any]] = {
-        "dim": 128,
-        "queue_size": 65536,
-        "temperature": 0.2,
-        "ema_momentum": 0.999,
-        "own_negatives": True,
-        "random_negatives": True,
+    PRESETS: ClassVar[Mapping[str, Preset]] = {
+        "auto": Preset(),
+        "paper": Preset(
+            arguments={
+                "dim": 128,
+                "queue_size": 65536,
+                "temperature": 0.2,
+                "ema_momentum": 0.999,
+                "own_negatives": True,
+                "random_negatives": True,
+            },
+            optimiser={"name": "sgd", "lr": 0.03, "weight_decay": 1e-4, "decay_all": True, "warmup_steps": 0},
+        ),
+        "moco_v1": Preset(  # He et al. 2020, section 3.3 and its published code
+            arguments={
+                "dim": 128,
+                "head": "linear",
+                "queue_size": 65536,
+                "temperature": 0.07,
+                "ema_momentum": 0.999,
+                "own_negatives": True,
+                "random_negatives": True,
+            },
+            optimiser={
+                "name": "sgd",
+                "lr": 0.03,
+                "weight_decay": 1e-4,
+                "decay_all": True,
+                "warmup_steps": 0,
+                "schedule": "step",
+                "milestones": (0.6, 0.8),
+            },
+            augmentation="moco_v1",
+        ),
     }
 
     def __init__(
@@ -60,6 +93,7 @@ class MoCoV2(Method):
         backbone: Backbone,
         *,
         dim: int = 128,
+        head: Literal["mlp", "linear"] = "mlp",
         queue_size: int | None = None,
         temperature: float = 0.2,
         ema_momentum: float | None = None,
@@ -69,9 +103,11 @@ class MoCoV2(Method):
         seed: int = 0,
     ) -> None:
         super().__init__(backbone)
+        if head not in _HIDDEN_LAYERS:
+            raise SpecError(f"moco_v2's head is {head!r}{did_you_mean(head, _HIDDEN_LAYERS)}: give mlp or linear")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.projector = mlp(backbone.dim, backbone.dim, dim)
+            self.projector = mlp(*[backbone.dim] * (1 + _HIDDEN_LAYERS[head]), dim)
         self.target = frozen_copy(nn.Sequential(backbone, self.projector))
         self.queue = Queue(4096 if queue_size is None else queue_size, dim, seed=seed)
         self.temperature = temperature

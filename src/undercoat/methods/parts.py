@@ -1,4 +1,4 @@
-"""Parts that methods are built from: projection heads, the target encoder, the queue of keys."""
+"""Parts that methods are built from: projection heads, the target encoder, the queue of keys, the memory bank."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Queue", "ema_update", "frozen_copy", "mlp"]
+__all__ = ["MemoryBank", "Queue", "ema_update", "frozen_copy", "mlp"]
 
 
 def mlp(*dims: int, batch_norm: bool = False) -> nn.Sequential:
@@ -99,3 +99,44 @@ class Queue(nn.Module):
     def shows(self, index: Tensor) -> Tensor:
         """Return (B, K) bool: which keys show the same image as each of ``index`` (B,)."""
         return index[:, None] == self.index[None, :]
+
+
+class MemoryBank(nn.Module):
+    """One unit vector for every image of the data set: a moving average of its embeddings.
+
+    Rows start as random unit vectors (Wu et al. 2018), and ``seen`` tells which are more than that. An image's first
+    embedding replaces its random row; each later one is averaged in and the row made unit length again.
+
+    Args:
+        images: N ≥ 1.
+        dim: P.
+        momentum: m of row ← m row + (1 − m) embedding, in 0..1.
+        seed: of the first random rows.
+
+    Example:
+        >>> bank = MemoryBank(3, 2, momentum=0.5)
+        >>> bank.update(torch.tensor([1]), torch.tensor([[1.0, 0.0]]))
+        >>> bank.update(torch.tensor([1]), torch.tensor([[0.0, 1.0]]))
+        >>> bank.rows[1], bank.seen.tolist()
+        (tensor([0.7071, 0.7071]), [False, True, False])
+    """
+
+    rows: Tensor
+    seen: Tensor
+
+    def __init__(self, images: int, dim: int, *, momentum: float, seed: int = 0) -> None:
+        super().__init__()
+        first = torch.randn(images, dim, generator=torch.Generator().manual_seed(seed))
+        self.register_buffer("rows", nn.functional.normalize(first, dim=1))
+        self.register_buffer("seen", torch.zeros(images, dtype=torch.bool))
+        self.momentum = momentum
+
+    @torch.no_grad()
+    def update(self, index: Tensor, rows: Tensor) -> None:
+        """Average unit ``rows`` (B, P) in for images ``index`` (B,); of an image that stands there twice, the last."""
+        order = torch.arange(len(index), device=index.device)
+        last = torch.where(index[:, None] == index[None, :], order[None, :], -1).amax(dim=1)
+        rows = rows[last].to(self.rows.dtype)
+        kept = self.momentum * self.seen[index].to(rows.dtype)[:, None]
+        self.rows[index] = nn.functional.normalize(kept * self.rows[index] + (1.0 - kept) * rows, dim=1)
+        self.seen[index] = True

@@ -5,6 +5,7 @@ from undercoat.report.export import export_figures, write_report
 from undercoat.report.folder import Found, Stage, load
 from undercoat.report.page import build
 from undercoat.report.rich_table import SummaryTable, summary_table
+from undercoat.report.summary_files import write_summary
 from undercoat.report.tables import ArmRow, ArmsTable, arms_table, to_csv, to_latex, to_markdown
 from undercoat.report.verdict import caveats, findings, verdict
 
@@ -29,4 +30,5 @@ __all__ = [
     "to_markdown",
     "verdict",
     "write_report",
+    "write_summary",
 ]

@@ -192,11 +192,7 @@ def line_chart(
     """Draw values over steps, with a band where several seeds were run and references as dotted lines."""
     series = [one for one in series if one.points]
     x, y = _scales(series, references, axes)
-    across = [
-        [
-            line(LEFT, y(one.value), WIDTH - RIGHT, y(one.value), "reference"),
-            write(WIDTH - RIGHT, y(one.value) - 4, one.name, "tick", "end"),
-        ]
-        for one in references
-    ]
-    return Chart(title, description, HEIGHT, join(_frame(x, y, axes), across, [_drawn(one, x, y) for one in series]))
+    across = [line(LEFT, y(one.value), WIDTH - RIGHT, y(one.value), "reference") for one in references]
+    names = [write(WIDTH - RIGHT, y(one.value) - 4, one.name, "tick halo", "end") for one in references]
+    drawn = [_drawn(one, x, y) for one in series]
+    return Chart(title, description, HEIGHT, join(_frame(x, y, axes), across, drawn, names))

@@ -92,10 +92,11 @@ def _series(coat: Coat, curves: dict[int, Curve], what: str, n: dict[int, int]) 
     return Series(coat.name, coat.style, tuple(points))
 
 
-def log_series(found: Found, key: str, what: str) -> list[Series]:
-    """One line per coat from a column of the logs; coats without it are left out."""
+def log_series(found: Found, key: str, what: str, coats: Sequence[Coat] | None = None) -> list[Series]:
+    """One line per coat, of all or of some, from a column of the logs; coats without it are left out."""
     series = [
-        _series(coat, {seed: stage.series(key) for seed, stage in coat.stages}, what, {}) for coat in coats_of(found)
+        _series(coat, {seed: stage.series(key) for seed, stage in coat.stages}, what, {})
+        for coat in (coats_of(found) if coats is None else coats)
     ]
     return [one for one in series if one.points]
 

@@ -28,6 +28,7 @@ class Drawing:
         table: head and rows of its numbers as people read them.
         columns: names of the columns of its numbers in full.
         data: those numbers, None where there is none.
+        has_reference: whether a level to compare with is drawn across it.
     """
 
     stem: str
@@ -37,6 +38,7 @@ class Drawing:
     table: tuple[Sequence[str], Sequence[Sequence[object]]] = ((), ())
     columns: tuple[str, ...] = ()
     data: tuple[tuple[Cell, ...], ...] = ()
+    has_reference: bool = False
 
     @property
     def block(self) -> Markup:
@@ -63,6 +65,7 @@ def curve_drawing(
         table=_by_step(series),
         columns=("series", "step", "value", "lowest_seed", "highest_seed"),
         data=(*rows, *across),
+        has_reference=bool(references),
     )
 
 

@@ -11,6 +11,7 @@ from undercoat.errors import RunError
 from undercoat.report.drawing import Drawing
 from undercoat.report.figures import arms_drawings, knn_drawing, loss_drawing, rank_drawing, wait_drawing
 from undercoat.report.folder import Found, load
+from undercoat.report.method_numbers import numbers_drawings
 from undercoat.report.page import build
 from undercoat.report.standalone import OURS, framed, standalone
 from undercoat.report.verdict_figure import verdict_drawing
@@ -83,6 +84,7 @@ def _drawings(found: Found) -> dict[str, Drawing]:
     """All figures by file name, those of the same name numbered."""
     curves = [knn_drawing(found), loss_drawing(found), rank_drawing(found), wait_drawing(found)]
     there = [one for one in (verdict_drawing(found), *arms_drawings(found), *curves) if one is not None]
+    there += numbers_drawings(found)
     taken: dict[str, Drawing] = {}
     for one in there:
         stem = next(name for number in count(1) if (name := f"{one.stem}-{number}".removesuffix("-1")) not in taken)

@@ -31,6 +31,7 @@ class Stage:
     auto: list[dict[str, Any]] = field(default_factory=list)
     environment: dict[str, Any] = field(default_factory=dict)
     neighbours: dict[str, Any] = field(default_factory=dict)
+    titles: dict[str, Any] = field(default_factory=dict)
     backbone: dict[str, Any] = field(default_factory=dict)
     done: dict[str, Any] | None = None
     started: bool = True
@@ -156,6 +157,7 @@ def _stage(path: Path, digest: str, notes: list[str]) -> Stage:
         auto=[line for line in _json(path / "auto.json", list, notes) if isinstance(line, dict)],
         environment=_json(path / "environment.json", dict, notes),
         neighbours=_json(path / "neighbours.json", dict, notes),
+        titles=_json(path / "pictures" / "titles.json", dict, notes),
         backbone=_json(path / "backbone.json", dict, notes),
         done=_json(done, dict, notes) if done.exists() else None,
     )

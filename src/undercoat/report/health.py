@@ -9,6 +9,7 @@ from undercoat.report.curves import coats_of
 from undercoat.report.figures import rank_drawing, wait_drawing
 from undercoat.report.folder import Found, Stage
 from undercoat.report.markup import Markup, tag
+from undercoat.report.method_numbers import numbers_drawings, unlearned
 from undercoat.report.wording import count, duration, listed, number
 
 __all__ = ["health_section"]
@@ -87,11 +88,29 @@ def _meter(found: Found) -> object:
         for seed, stage in coat.stages
     ]
     rank, wait = rank_drawing(found), wait_drawing(found)
-    if rank is None:
-        return note("The collapse meter recorded nothing.")
+    nothing = note("The collapse meter recorded nothing: it measures embeddings, which not every method has.")
     table = numbers("From the first to the last log line", ["coat", *METER.values(), "loss"], rows)
-    figures = tag("div", rank.block, wait.block if wait else None, class_="grid")
-    return [figures, more("All meters, first → last", table)]
+    drawn = [one.block for one in (rank, wait) if one]
+    figures = tag("div", drawn, class_="grid") if drawn else None
+    return [None if rank else nothing, figures, more("All meters, first → last", table) if rows else None]
+
+
+def _own_numbers(found: Found) -> list[object]:
+    """What methods say of their own tasks: those with a chance level at once, the others on request."""
+    drawings = numbers_drawings(found)
+    judged = [one.block for one in drawings if one.has_reference]
+    others = [one.block for one in drawings if not one.has_reference]
+    if not drawings:
+        return []
+    said = [tag("p", str(one), class_="bad") for one in unlearned(found)]
+    shown = tag("div", judged, class_="grid") if judged else None
+    hidden = more("Other numbers of the methods", tag("div", others, class_="grid")) if others else None
+    return [
+        tag("h3", "Did each method learn its own task?" if judged else "The methods' own numbers"),
+        said,
+        shown,
+        hidden,
+    ]
 
 
 def _other_stages(found: Found) -> Markup | None:
@@ -130,4 +149,4 @@ def health_section(found: Found) -> Markup:
     body = tag("ul", cards, class_="stages") if cards else note("No stage was trained, so there is nothing to watch.")
     total = sum(number((stage.done or {}).get("seconds")) or 0 for stage in found.stages.values())
     said = tag("p", f"All {count(len(found.stages))} stages together took {duration(total)}.") if total else None
-    return section("health", "Health", said, body, _meter(found), _other_stages(found))
+    return section("health", "Health", said, body, _meter(found), _own_numbers(found), _other_stages(found))

@@ -1,51 +1,23 @@
-"""What the network saw: its augmented views, and nearest neighbours before and after the coats."""
+"""What the network saw: what entered it, what its method made of that, nearest neighbours before and after."""
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, UnidentifiedImageError
-
 from undercoat.report.blocks import more, note, numbers, section
 from undercoat.report.curves import Coat, coats_of
+from undercoat.report.embedding import picture
 from undercoat.report.folder import Found, Stage
 from undercoat.report.markup import Markup, tag
+from undercoat.report.method_pictures import method_pictures
 from undercoat.report.wording import count, fraction, listed, number
 
 __all__ = ["pictures_section"]
 
-WIDEST_PX = 1600  # wider pictures are shrunk, so that the page stays one that can be mailed
 AFTER = ("hpt", "hpt_bn", "target")
 BEFORE = ("base", "random")
-
-
-def _embedded(path: Path) -> tuple[str, int, int] | None:
-    """Return a picture as a data address with its size, or None when it is missing or broken."""
-    try:
-        with Image.open(path) as opened:
-            opened.load()
-            picture = opened if opened.width <= WIDEST_PX else opened.convert("RGB")
-            picture.thumbnail((WIDEST_PX, 4 * WIDEST_PX))
-            out = io.BytesIO()
-            picture.save(out, "PNG", optimize=True)
-            text = base64.b64encode(out.getvalue()).decode("ascii")
-            return f"data:image/png;base64,{text}", picture.width, picture.height
-    except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError):
-        return None
-
-
-def _picture(path: Path, caption: object, alternative: str, *below: object) -> Markup:
-    found = _embedded(path)
-    if found is None:
-        words = "was not written" if not path.exists() else "cannot be opened"
-        return tag("figure", tag("figcaption", caption), note(f"{path.name} {words} for this stage."))
-    address, width, height = found
-    image = tag("img", src=address, alt=alternative, width=width, height=height, loading="lazy")
-    return tag("figure", tag("figcaption", caption), image, below)
 
 
 def _views(found: Found) -> list[Markup]:
@@ -63,8 +35,15 @@ def _grid(shared: list[tuple[Coat, Stage]]) -> Markup:
     names, stage = listed([coat.name for coat, _ in shared]), shared[0][1]
     what = f"{stage.spec.get('data', 'unknown data')}, {stage.spec.get('method', 'unknown method')}"
     caption = [tag("strong", names), f" · {what}" + (" · the same views" if len(shared) > 1 else "")]
-    alternative = f"A grid of augmented views exactly as they were fed to the network for {names}."
-    return _picture(stage.path / "views.png", caption, alternative)
+    alternative = f"Images, one a row, and beside each what of it entered the network for {names}."
+    return picture(stage.path / "views.png", caption, alternative)
+
+
+def _methods(found: Found) -> list[Markup] | None:
+    """The methods' own pictures; nothing where none draws any."""
+    shown = method_pictures(found)
+    title = tag("h3", "What each method did with them")
+    return [title, tag("div", shown, class_="grid pictures")] if shown else None
 
 
 def _bytes(path: Path) -> object:
@@ -126,12 +105,11 @@ def _neighbour_card(moment: str, chosen: tuple[str, Stage] | None) -> Markup:
     caption = [tag("strong", moment), f" · {name}"]
     share = _share(stage)
     said = tag("p", share, class_="small") if share else None
-    picture = stage.path / "neighbours.png"
-    return _picture(picture, caption, alternative + share, said, _neighbour_table(stage))
+    return picture(stage.path / "neighbours.png", caption, alternative + share, said, _neighbour_table(stage))
 
 
 def pictures_section(found: Found) -> Markup:
-    """Views per trained coat; neighbours before (base or random) and after the coats, side by side."""
+    """Views and the method's own pictures per trained coat; neighbours before (base or random) and after the coats."""
     views = _views(found) or [note("No stage was trained, so there are no augmented views.")]
     others = [arm.name for arm in reversed(found.arms) if arm.name not in {*AFTER, *BEFORE}]
     before = _last_with_neighbours(found, BEFORE)
@@ -143,8 +121,9 @@ def pictures_section(found: Found) -> Markup:
     return section(
         "pictures",
         "What the network saw",
-        tag("h3", "Augmented views, as fed to it"),
+        tag("h3", "Images, and what of them entered it"),
         tag("div", views, class_="grid pictures"),
+        _methods(found),
         tag("h3", "Nearest neighbours, before and after"),
         neighbours,
     )

@@ -10,6 +10,7 @@ from undercoat.report.estimates import Estimate
 from undercoat.report.folder import Found
 from undercoat.report.health import unfinished
 from undercoat.report.markup import Markup, join, tag
+from undercoat.report.method_numbers import unlearned
 from undercoat.report.tables import ArmRow, ArmsTable, arms_table, to_csv, to_latex, to_markdown
 from undercoat.report.verdict import caveats, findings
 from undercoat.report.wording import count, fraction, interval, signed, span
@@ -28,7 +29,7 @@ LEADING = 2  # sentences set large; the others follow as a list
 def verdict_section(found: Found) -> Markup:
     """What each coat did, then what the numbers do not show, then what is not finished."""
     said = findings(found.rows, found.arms)
-    limits = caveats(found.rows, found.arms)
+    limits = [*map(str, unlearned(found)), *caveats(found.rows, found.arms)]
     open_stages = unfinished(found)
     listed = said[LEADING:]
     left = tag(

@@ -27,10 +27,13 @@ from undercoat.spec import difference
 from undercoat.study.resolution import Resolution
 from undercoat.study.stage import NOT_IN_DIGEST, Stage, stage_digest
 from undercoat.study.views_sheet import save_views_sheet
-from undercoat.training.fit import Budget, fit
+from undercoat.training.fit import fit
+from undercoat.training.schedule import watch_points
+from undercoat.training.training import Budget, Training
 
 __all__ = ["AUTO", "STAGE", "Coat", "Interrupted", "first_weights", "lay", "open_folder", "read_json", "recipe_of"]
 
+_PICTURES = 4
 STAGE, DONE, AUTO, ENVIRONMENT = "stage.yaml", "done.json", "auto.json", "environment.json"
 
 
@@ -157,7 +160,7 @@ def lay(
         if stage.refresh and batch_norms(backbone) and runtime.is_main:
             _refresh_statistics(backbone, coat, runtime)
     if runtime.is_main:
-        save_backbone(backbone, folder, arguments=stage.backbone_arguments)
+        save_backbone(backbone, folder)
         total = time.perf_counter() - clock
         write_json(
             folder / DONE, {"digest": coat.digest, "seconds": round(total, 2), "training_seconds": round(seconds, 2)}
@@ -197,13 +200,8 @@ def _pretrain(
     assert stage.checkpoint_every
     set_trainable(backbone, stage.train)  # before the method copies the backbone or anything is wrapped
     method = method_class(stage.method)(backbone, **stage.method_arguments)
-    if runtime.is_main and not (folder / "views.png").exists():
-        save_views_sheet(data, recipe_of(stage), folder / "views.png", seed=stage.seed, views=method.number_of_views)
-    if stage.steps == 0:
-        return 0.0
-    fitted = fit(
-        method,
-        data,
+    training = Training(
+        data=data,
         recipe=recipe_of(stage),
         optimiser=stage.optimiser,
         budget=Budget(
@@ -214,6 +212,7 @@ def _pretrain(
             log_every=stage.log_every,
             checkpoint_every=stage.checkpoint_every,
             watch_at=watch_at,
+            pictures_at=watch_points(stage.steps, _PICTURES),
         ),
         part=stage.train,
         runtime=runtime,
@@ -221,6 +220,11 @@ def _pretrain(
         title=stage.coat,
         watch=None if watch is None else watch(backbone),
     )
+    if runtime.is_main and not (folder / "views.png").exists():
+        save_views_sheet(method, training, folder / "views.png")
+    if stage.steps == 0:
+        return 0.0
+    fitted = fit(method, training)
     if fitted.stopped:
         raise Interrupted(
             f"stopped and saved after step {fitted.step} of {stage.steps}; go on with: undercoat resume {folder}"

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from undercoat.backbones.trainable import batch_norms, set_trainable
 from undercoat.data import Canvases, open_data
+from undercoat.data.canvases import UNLABELLED
 from undercoat.errors import DataError
+from undercoat.methods import method_class
 from undercoat.runtime import Runtime
 from undercoat.spec import canonical
 from undercoat.study.coat import Coat, first_weights
@@ -18,7 +21,7 @@ from undercoat.study.recipe import Leaf
 from undercoat.study.resolution import StageFacts, resolve
 from undercoat.study.stage import Stage
 
-__all__ = ["DataShelf", "Graph", "Route", "build_graph", "pretraining_images"]
+__all__ = ["DataShelf", "Graph", "Route", "build_graph", "labelled_images", "pretraining_images"]
 
 
 def pretraining_images(canvases: Canvases) -> Canvases:
@@ -31,6 +34,32 @@ def pretraining_images(canvases: Canvases) -> Canvases:
     if not len(kept):
         raise DataError(f"{canvases.name} holds only test images, which pretraining must not see; name other data")
     return canvases.take(kept).without_labels()
+
+
+def labelled_images(canvases: Canvases) -> Canvases:
+    """What a method that reads labels may see: labelled images of the training split, and nothing else.
+
+    The digest covers the labels, since they decide the weights here.
+
+    Raises:
+        DataError: when the data names no test images, so that nobody could tell which ones will be judged by, or
+            when no training image has a label.
+    """
+    splits = np.asarray(canvases.splits)
+    if not (splits == "test").any():
+        raise DataError(
+            f"{canvases.name} names no test images, so supervised training could see those it is judged by; "
+            "give each image a split (folders train and test, or a column 'split')"
+        )
+    labels = canvases.labels
+    if labels is None:
+        return canvases.take(np.flatnonzero(splits != "test")).without_labels()
+    unknown = labels == UNLABELLED if labels.ndim == 1 else (labels == 255).all(axis=1)
+    kept = canvases.take(np.flatnonzero(~np.isin(splits, ("test", "val")) & ~unknown))
+    if not len(kept) or kept.labels is None:
+        raise DataError(f"{canvases.name} has no labelled image outside its val and test splits to train on")
+    mark = blake2b(kept.labels.tobytes() + repr(kept.classes).encode(), digest_size=6).hexdigest()
+    return replace(kept, digest=f"{kept.digest}+{mark}")
 
 
 @dataclass
@@ -105,6 +134,7 @@ class _Network(NamedTuple):
     """What is known of a chain's network before it is trained."""
 
     name: str
+    arguments: dict[str, Any]
     batch_norm: bool
     precision: str
     reason: str
@@ -132,8 +162,9 @@ class _Builder:
     def _coat(self, stage: Stage, parent: str, first: Stage) -> Coat:
         network = self._network(first, stage)
         folder = self.stages_folder / parent if parent else None
+        stage = stage.model_copy(update={"backbone": network.name, "backbone_arguments": network.arguments})
         if stage.data is None:
-            return Coat(resolve(stage.model_copy(update={"backbone": network.name}), None), None, folder, parent)
+            return Coat(resolve(stage, None), None, folder, parent)
         data = self._images(stage)
         facts = StageFacts(
             images=len(data),
@@ -142,6 +173,8 @@ class _Builder:
             batch_norm=network.batch_norm,
             backbone=network.name,
             world=self.world,
+            classes=len(data.classes) if data.labels is not None else 0,
+            multi_label=data.multi_label,
         )
         resolution = resolve(stage, facts)
         if stage.precision == "auto":
@@ -150,7 +183,9 @@ class _Builder:
 
     def _images(self, stage: Stage) -> Canvases:
         assert stage.data is not None
-        return pretraining_images(self.shelf.open(stage.data, size_px=stage.canvas_px))
+        opened = self.shelf.open(stage.data, size_px=stage.canvas_px)
+        reads = stage.kind == "pretrain" and method_class(stage.method).reads_labels
+        return labelled_images(opened) if reads else pretraining_images(opened)
 
     def _channels(self, leaf: Leaf) -> int:
         """Three, unless a stage says otherwise or the images have more kinds of light than grey and colour."""
@@ -176,5 +211,5 @@ class _Builder:
             set_trainable(backbone, stage.train)
             where = Runtime.reading(backbone, device=self.device, precision=stage.precision)
             norms = bool(batch_norms(backbone))
-            self._networks[key] = _Network(backbone.name, norms, where.precision, where.reason)
+            self._networks[key] = _Network(backbone.name, backbone.arguments, norms, where.precision, where.reason)
         return self._networks[key]

@@ -17,8 +17,9 @@ from undercoat.spec import canonical
 from undercoat.study.coat import Coat, first_weights, recipe_of
 from undercoat.study.folder import progress_of, stages_folder
 from undercoat.study.graph import Graph
-from undercoat.training.fit import Budget, fit
+from undercoat.training.fit import fit
 from undercoat.training.log import read_log
+from undercoat.training.training import Budget, Training
 
 __all__ = ["Plan", "make_plan", "measure_seconds_per_step"]
 
@@ -58,9 +59,8 @@ def measure_seconds_per_step(coat: Coat, *, device: str = "auto") -> float:
     runtime = Runtime.start(device=device, precision=stage.precision, backbone=backbone)
     method = method_class(stage.method)(backbone, **stage.method_arguments)
     with tempfile.TemporaryDirectory() as folder:
-        fit(
-            method,
-            data,
+        training = Training(
+            data=data,
             recipe=recipe_of(stage),
             optimiser=stage.optimiser,
             budget=Budget(
@@ -72,6 +72,7 @@ def measure_seconds_per_step(coat: Coat, *, device: str = "auto") -> float:
             title="measuring a step",
             tensorboard=False,
         )
+        fit(method, training)
         lines = read_log(Path(folder))
     return float(statistics.median(stage.batch / line["images_per_second"] for line in lines[1:]))
 
@@ -97,7 +98,8 @@ def make_plan(graph: Graph, out: Path, *, device: str, console: Console, measure
         states[digest] = state
         if todo == 0:
             continue
-        key = (stage.backbone, stage.method, stage.train, stage.batch, stage.size_px, stage.precision)
+        network = (stage.backbone, canonical(stage.backbone_arguments))
+        key = (*network, stage.method, stage.train, stage.batch, stage.size_px, stage.precision)
         if key not in seconds_of:
             seconds_of[key] = measure_seconds_per_step(coat, device=device) if measure else float("nan")
         steps, images = steps + todo, images + todo * stage.batch

@@ -18,7 +18,8 @@ from undercoat.study.folder import claim, progress_of, refuse_foreign
 from undercoat.study.graph import DataShelf, build_graph
 from undercoat.study.recipe import Leaf
 from undercoat.study.stage import Stage
-from undercoat.study.watching import knn_watch, watch_points
+from undercoat.study.watching import knn_watch
+from undercoat.training.schedule import watch_points
 
 __all__ = ["pretrain", "resume", "run_settings"]
 
@@ -33,7 +34,7 @@ def pretrain(
     init: str = "random",
     method: str = "moco_v2",
     method_arguments: dict[str, Any] | None = None,
-    preset: Literal["auto", "paper"] = "auto",
+    preset: str = "auto",
     train: Literal["all", "norm", "head", "statistics"] = "all",
     steps: int | None = None,
     epochs: float | None = None,
@@ -41,7 +42,7 @@ def pretrain(
     accumulate: int = 1,
     size_px: int | None = None,
     canvas_px: int | None = None,
-    augmentation: str = "moco_v2",
+    augmentation: str = "auto",
     augmentation_arguments: dict[str, Any] | None = None,
     optimiser: dict[str, Any] | None = None,
     normalise: Literal["auto", "keep", "data"] = "auto",
@@ -60,13 +61,13 @@ def pretrain(
     """Lay one coat of self-supervised pretraining on a backbone.
 
     Args:
-        data: images: a folder, CSV, IDX or NumPy file, or ``sample:NAME``; labels are never looked at.
+        data: images: a folder, CSV, IDX or NumPy file, or ``sample:NAME``; labels are looked at by ``supervised`` only.
         out: folder of the run; nothing in it is overwritten.
         backbone: the network, ``timm/NAME``; may be left out where ``init`` implies it (default: timm/resnet18).
         init: first weights: ``random``, ``imagenet-lite0``, ``timm-pretrained``, ``timm/NAME.TAG``, a run, or a file.
         method: of ``undercoat list methods``.
         method_arguments: settings of the method; what is left out fits the data and the budget.
-        preset: ``auto`` suits small data, ``paper`` takes the published values.
+        preset: ``auto`` suits small data, ``paper`` takes the published values; some methods have more.
         train: ``all`` weights, ``norm`` (norms only, HPT-BN), ``head``, or ``statistics`` (no gradient).
         steps: optimiser steps; give this or ``epochs``, or neither.
         epochs: passes over the data.
@@ -74,7 +75,7 @@ def pretrain(
         accumulate: portions a batch is cut into, to save memory.
         size_px: side of the views.
         canvas_px: side of the decoded squares.
-        augmentation: of ``undercoat list augmentations``.
+        augmentation: of ``undercoat list augmentations``; auto: what the method's preset is fed.
         augmentation_arguments: what differs from it.
         optimiser: name, lr, weight_decay, momentum, warmup_steps, schedule, clip_norm; what is left out is chosen.
         normalise: ``keep`` the mean and std that came with the weights, or take the ``data``'s; auto: the data's for

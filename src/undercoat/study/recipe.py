@@ -136,7 +136,7 @@ def _touched(recipe: Recipe, arm: str, coats: list[Any]) -> bool:
     for path in recipe.axes:
         head, _, rest = path.partition(".")
         owner = rest.partition(".")[0]
-        trains = any("data" in recipe.stages.get(name, {}) for name in used)
+        trains = any(_trains(recipe.stages.get(name, {})) for name in used)
         if (head == "stages" and owner in used) or (head == "arms" and owner == arm):
             return True
         if (head == "defaults" and trains) or head == "backbone":
@@ -185,7 +185,12 @@ def _merged(recipe: Recipe, asked: dict[str, Any], where: str) -> dict[str, Any]
         raise SpecError(f"{where} uses stage {name!r}, which is not under stages{did_you_mean(name, recipe.stages)}")
     else:
         values = _over({"name": name, **recipe.stages[name]}, asked)
-    return _over(recipe.defaults, values) if "data" in values else values
+    return _over(recipe.defaults, values) if _trains(values) else values
+
+
+def _trains(values: dict[str, Any]) -> bool:
+    """Whether a stage trains, by what is written at it; its data may stand under ``defaults``."""
+    return not values.keys().isdisjoint(("data", "method", "train", "steps", "epochs"))
 
 
 def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from undercoat.augment import augmentation
 from undercoat.backbones import canonical_name
-from undercoat.errors import SpecError
-from undercoat.methods import Facts, check_arguments, method_class
+from undercoat.errors import SpecError, did_you_mean
+from undercoat.methods import Facts, Preset, check_arguments, method_class
 from undercoat.study.stage import Stage
 from undercoat.training.optim import OptimiserSpec
 
@@ -28,6 +28,8 @@ class StageFacts:
         batch_norm: whether the backbone keeps batch statistics.
         backbone: its full name.
         world: processes.
+        classes: of the labels, when the method reads them; 0 for none.
+        multi_label: whether an image can have several of them.
     """
 
     images: int
@@ -36,6 +38,8 @@ class StageFacts:
     batch_norm: bool
     backbone: str
     world: int = 1
+    classes: int = 0
+    multi_label: bool = False
 
 
 class Resolution(NamedTuple):
@@ -66,7 +70,13 @@ def resolve(stage: Stage, facts: StageFacts | None) -> Resolution:
     if normalise == "auto":
         normalise = "keep" if facts.initialised else "data"
         chosen.append(("normalise", normalise, f"{'trained' if facts.initialised else 'random'} weights come first"))
-    recipe = augmentation(stage.augmentation, **{**stage.augmentation_arguments, "size_px": size})
+    preset = _preset(stage)
+    look, changed = stage.augmentation, dict(stage.augmentation_arguments)
+    if look == "auto":
+        look, changed = preset.augmentation, {**preset.augmentation_arguments, **changed}
+        if stage.kind == "pretrain":
+            chosen.append(("augmentation", look, f"what {stage.method} is fed"))
+    recipe = augmentation(look, **{**changed, "size_px": size})
     update: dict[str, Any] = {
         "backbone": facts.backbone,
         "batch": batch,
@@ -77,11 +87,22 @@ def resolve(stage: Stage, facts: StageFacts | None) -> Resolution:
         "normalise": normalise,
         "log_every": stage.log_every or max(1, steps // 100),
         "checkpoint_every": stage.checkpoint_every or min(500, max(1, steps // 10)),
-        "augmentation_arguments": {**stage.augmentation_arguments, "size_px": recipe.size_px},
+        "augmentation": look,
+        "augmentation_arguments": {**changed, "size_px": recipe.size_px},
     }
     if stage.kind == "pretrain":
-        arguments = _method_arguments(stage, facts, batch, steps, chosen)
-        optimiser = _optimiser(stage, facts, batch, steps, chosen)
+        told = Facts(
+            images=facts.images,
+            batch=batch // stage.accumulate,
+            steps=steps,
+            initialised=facts.initialised,
+            batch_norm=facts.batch_norm,
+            size_px=size,
+            classes=facts.classes,
+            multi_label=facts.multi_label,
+        )
+        arguments = _method_arguments(stage, preset, told, chosen)
+        optimiser = _optimiser(stage, preset, facts, batch, steps, chosen)
         update |= {"method_arguments": arguments, "optimiser": optimiser}
     return Resolution(stage.model_copy(update=update), chosen)
 
@@ -128,46 +149,62 @@ def _size(stage: Stage, facts: StageFacts, chosen: Chosen) -> int:
     return size
 
 
-def _method_arguments(stage: Stage, facts: StageFacts, batch: int, steps: int, chosen: Chosen) -> dict[str, Any]:
+def _preset(stage: Stage) -> Preset:
+    """The preset that a stage names.
+
+    Raises:
+        SpecError: when its method has none of that name.
+    """
+    presets = method_class(stage.method).PRESETS
+    if stage.preset not in presets:
+        hint = did_you_mean(stage.preset, presets)
+        raise SpecError(f"{stage.method} has no preset {stage.preset!r}{hint} (it has {', '.join(presets)})")
+    return presets[stage.preset]
+
+
+def _method_arguments(stage: Stage, preset: Preset, facts: Facts, chosen: Chosen) -> dict[str, Any]:
     method = method_class(stage.method)
-    given = {**(method.PAPER if stage.preset == "paper" else {}), **stage.method_arguments}
-    arguments = check_arguments(method, given)
+    arguments = check_arguments(method, {**preset.arguments, **stage.method_arguments})
     if "seed" in arguments and "seed" not in stage.method_arguments:
         arguments["seed"] = stage.seed
-    initialised = facts.initialised
-    portion = batch // stage.accumulate
-    automatic = method.auto(
-        Facts(images=facts.images, batch=portion, steps=steps, initialised=initialised, batch_norm=facts.batch_norm)
-    )
-    for name, auto in automatic.items():
+    for name, auto in method.auto(facts).items():
         if arguments[name] is None:
             arguments[name] = auto.value
             chosen.append((f"{stage.method}.{name}", auto.value, auto.reason))
     return arguments
 
 
-def _optimiser(stage: Stage, facts: StageFacts, batch: int, steps: int, chosen: Chosen) -> OptimiserSpec:
-    asked, paper = stage.optimiser, stage.preset == "paper"
-    name = asked.name if asked.name != "auto" else ("sgd" if paper else "adamw")
-    if paper:
-        defaults = {"lr": 0.03 * batch / 256, "weight_decay": 1e-4, "warmup_steps": 0}
-        reason = "the published value" + (f", scaled to a batch of {batch}" if batch != 256 else "")
-    else:
-        defaults, reason = _small_data_optimiser(stage, facts, name, batch, steps)
-    update: dict[str, Any] = {"name": name, "decay_all": asked.decay_all or paper}
-    if asked.name == "auto":
-        chosen.append(("optimiser.name", name, "the published one" if paper else "forgiving on small data and budgets"))
-    for field, value in defaults.items():
-        if getattr(asked, field) is None:
-            update[field] = value
-            chosen.append((f"optimiser.{field}", value, reason))
-    return asked.model_copy(update=update)
+def _optimiser(
+    stage: Stage, preset: Preset, facts: StageFacts, batch: int, steps: int, chosen: Chosen
+) -> OptimiserSpec:
+    """What was asked for, then what the preset says, then what suits small data."""
+    asked, said = stage.optimiser, dict(preset.optimiser)
+    given = {name for name in OptimiserSpec.model_fields if getattr(asked, name) != getattr(OptimiserSpec(), name)}
+    name = asked.name if "name" in given else said.get("name", "adamw")
+    if said.get("name", name) != name:
+        said = {}  # another optimiser than the preset's: nothing of it fits
+    if "lr" in said:
+        scale = batch / preset.batch if name == "sgd" else (batch / preset.batch) ** 0.5
+        said["lr"] = float(f"{said['lr'] * scale:.3g}")
+    defaults, reason = _small_data_optimiser(stage, facts, name, batch, steps)
+    source = "the published value" if stage.preset != "auto" else f"suits {stage.method}"
+    scaled = f"{source}, scaled to a batch of {batch}" if batch != preset.batch else source
+    update: dict[str, Any] = {"name": name}
+    if "name" not in given:
+        chosen.append(("optimiser.name", name, source if "name" in said else "forgiving on small data and budgets"))
+    for field, value in {**defaults, **said}.items():
+        if field in given or field == "name":
+            continue
+        update[field] = value
+        why = reason if field not in said else scaled if field == "lr" else source
+        chosen.append((f"optimiser.{field}", value, why))
+    return OptimiserSpec.of({**asked.model_dump(), **update}, where=f"{stage.method}'s optimiser")
 
 
 def _small_data_optimiser(
     stage: Stage, facts: StageFacts, name: str, batch: int, steps: int
 ) -> tuple[dict[str, Any], str]:
-    scale = (batch / 128) ** 0.5 if name == "adamw" else batch / 256
+    scale = batch / 256 if name == "sgd" else (batch / 128) ** 0.5
     if name == "sgd":
         rate = 0.03
     elif stage.train == "norm":

@@ -31,7 +31,7 @@ class Stage(Spec):
         channels: input channels; auto: three (grey is repeated), or the images' own when they have more.
         method: of ``undercoat list methods``.
         method_arguments: what is not given is resolved from the data and the budget.
-        preset: ``auto`` fits small data; ``paper`` takes the published values.
+        preset: ``auto`` fits small data; ``paper`` takes the published values; some methods have more.
         train: ``all`` weights, ``norm`` (scale, shift and statistics of the norms, HPT-BN), ``head`` (the backbone
             stays), or ``statistics`` (batch statistics are refreshed without a gradient).
         steps: optimiser steps; give this or ``epochs``.
@@ -40,7 +40,7 @@ class Stage(Spec):
         accumulate: portions a batch is cut into to save memory.
         size_px: side of the views.
         canvas_px: side of the decoded squares.
-        augmentation: of ``undercoat list augmentations``.
+        augmentation: of ``undercoat list augmentations``; auto: what the method's preset is fed.
         augmentation_arguments: what differs from it.
         optimiser: which, and how.
         normalise: ``keep`` the mean and std that came with the weights, or use the ``data``'s; auto: the data's for
@@ -61,7 +61,7 @@ class Stage(Spec):
     channels: int | None = Field(default=None, ge=1)
     method: str = "moco_v2"
     method_arguments: dict[str, Any] = {}
-    preset: Literal["auto", "paper"] = "auto"
+    preset: str = "auto"
     train: Literal["all", "norm", "head", "statistics"] = "all"
     steps: int | None = Field(default=None, ge=0)
     epochs: float | None = Field(default=None, ge=0)
@@ -69,7 +69,7 @@ class Stage(Spec):
     accumulate: int = Field(default=1, ge=1)
     size_px: int | None = Field(default=None, ge=8)
     canvas_px: int | None = Field(default=None, ge=8)
-    augmentation: str = "moco_v2"
+    augmentation: str = "auto"
     augmentation_arguments: dict[str, Any] = {}
     optimiser: OptimiserSpec = OptimiserSpec()
     normalise: Literal["auto", "keep", "data"] = "auto"
@@ -110,5 +110,9 @@ def stage_digest(stage: Stage, *, data_digest: str, parent: str) -> str:
     values["init"] = None if stage.init is None else identity(stage.init)
     if stage.kind == "init" and stage.init != "random":
         values.pop("seed")
-    values = {key: value for key, value in values.items() if value is not None}  # so that new settings can be added
-    return digest({"stage": values, "data": data_digest, "parent": parent})
+    return digest({"stage": _given(values), "data": data_digest, "parent": parent})
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what is None, so that new settings can be added without changing old digests."""
+    return {k: _given(v) if isinstance(v, dict) else v for k, v in values.items() if v is not None}

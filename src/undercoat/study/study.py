@@ -19,7 +19,8 @@ from undercoat.study.folder import STUDY, claim, progress_of, read_study, refuse
 from undercoat.study.graph import DataShelf, Graph, build_graph
 from undercoat.study.judge import Judge
 from undercoat.study.recipe import Recipe, expand
-from undercoat.study.watching import knn_watch, watch_points
+from undercoat.study.watching import knn_watch
+from undercoat.training.schedule import watch_points
 
 __all__ = ["StageStatus", "Study"]
 
@@ -95,8 +96,9 @@ class Study:
                 self._lay(graph, coat, number)
             if judge is not None:
                 judge.run(graph, name=self.recipe.name, console=self.console)
-        from undercoat.report import build
+        from undercoat.report import build, write_summary
 
+        write_summary(self.out)
         return build(self.out)
 
     def _lay(self, graph: Graph, coat: Coat, number: int) -> None:

@@ -1,4 +1,4 @@
-"""A contact sheet of what the network is fed: each image and several of its augmented views."""
+"""A contact sheet of what the network is fed: each image and what the method makes of it."""
 
 from __future__ import annotations
 
@@ -6,59 +6,54 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
+from torch.nn.functional import interpolate
 
-from undercoat.augment import Augmentation, centre_view
-from undercoat.data import Canvases
-from undercoat.files import atomic
-from undercoat.functional.draws import Draws, permutation
+from undercoat.augment import centre_view
+from undercoat.contact_sheet import save_sheet
+from undercoat.data.loader import LoadedBatch, as_tensor
+from undercoat.functional.draws import permutation
+from undercoat.methods import Method
+from undercoat.training.feeding import make_batch
+from undercoat.training.training import Training
 
-__all__ = ["save_views_sheet", "tile"]
+__all__ = ["save_views_sheet"]
 
-_GAP_PX = 4
-
-
-def tile(rows: list[list[Tensor]]) -> NDArray[np.uint8]:
-    """Lay (C, H, W) images in 0..1 on white, one list a row; returns (height, width, 3) uint8."""
-    height, width = rows[0][0].shape[-2:]
-    sheet = np.full(
-        (len(rows) * (height + _GAP_PX) + _GAP_PX, max(map(len, rows)) * (width + _GAP_PX) + _GAP_PX, 3), 255, np.uint8
-    )
-    for y, row in enumerate(rows):
-        for x, image in enumerate(row):
-            shown = image[:3] if image.shape[0] >= 3 else image[:1].expand(3, -1, -1)
-            top, left = _GAP_PX + y * (height + _GAP_PX), _GAP_PX + x * (width + _GAP_PX)
-            pixels = (shown.float().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
-            sheet[top : top + height, left : left + width] = pixels
-    return sheet
+_COLUMNS = 6
 
 
-def save_views_sheet(
-    data: Canvases, recipe: Augmentation, path: Path, *, seed: int, views: int, images: int = 8, epochs: int = 3
-) -> Path:
-    """Draw the very views that training sees: the image, then its views in its first epochs.
+@torch.no_grad()
+def save_views_sheet(method: Method, training: Training, path: Path, *, images: int = 8) -> Path:
+    """Draw the very images that enter the backbone: the whole image, then its inputs in its first epochs.
 
     Args:
-        data: the stage's images.
-        recipe: its augmentation.
+        method: says what it makes of its views.
+        training: its data, recipe and seed.
         path: of the PNG.
-        seed: the stage's.
-        views: what its method asks for.
         images: rows.
-        epochs: how often each image is shown.
     """
-    chosen = permutation(len(data), seed=seed, epoch=0)[: min(images, len(data))]
-    raw = torch.as_tensor(data.batch(chosen).astype(np.float32))
-    aspect = torch.as_tensor(data.aspect[chosen])
-    whole = centre_view(raw, aspect, size_px=recipe.size_px, crop_fraction=1.0, low=data.low, high=data.high)
+    data, size_px = training.data, training.recipe.size_px
+    chosen = permutation(len(data), seed=training.budget.seed, epoch=0)[: min(images, len(data))]
+    raw, aspect = as_tensor(data.batch(chosen)), torch.from_numpy(np.array(data.aspect[chosen], np.float32))
+    whole = centre_view(raw, aspect, size_px=size_px, crop_fraction=1.0, low=data.low, high=data.high)
     rows: list[list[Tensor]] = [[image] for image in whole]
-    for epoch in range(epochs):
-        draws = Draws(seed=seed, epoch=np.full(len(chosen), epoch), index=chosen)
-        for view in recipe.views(raw, aspect, draws, number=views, low=data.low, high=data.high):
-            for row, image in zip(rows, view, strict=True):
+    epoch = 0
+    while len(rows[0]) <= _COLUMNS:
+        loaded = LoadedBatch(raw, aspect, chosen, np.full(len(chosen), epoch), epoch)
+        batch = make_batch(loaded, training, views=method.number_of_views, labelled=method.reads_labels)
+        for images_in in method.inputs(batch):
+            for row, image in zip(rows, _fitted(images_in, size_px), strict=True):
                 row.append(image)
-    with atomic(path) as temporary:
-        Image.fromarray(tile(rows)).save(temporary, format="PNG")
-    return path
+        epoch += 1
+    return save_sheet(path, rows)
+
+
+def _fitted(images: Tensor, size_px: int) -> Tensor:
+    """Images of another size in the middle of a white square, or shrunk to it."""
+    side = max(images.shape[-2:])
+    if side > size_px:
+        return interpolate(images.float(), size=(size_px, size_px), mode="bilinear", antialias=True)
+    page = images.new_ones(*images.shape[:2], size_px, size_px)
+    top, left = ((size_px - length) // 2 for length in images.shape[-2:])
+    page[:, :, top : top + images.shape[2], left : left + images.shape[3]] = images
+    return page

@@ -18,22 +18,10 @@ from undercoat.runtime import Precision, Runtime
 from undercoat.study.graph import DataShelf
 from undercoat.study.judge import labelled_sets
 
-__all__ = ["knn_watch", "watch_points"]
+__all__ = ["knn_watch"]
 
 _MOST_IMAGES = 2000
 _K, _TEMPERATURE = 20, 0.07
-
-
-def watch_points(steps: int, count: int) -> frozenset[int]:
-    """Choose at most ``count`` steps, evenly spaced on a logarithmic axis, the first and last included.
-
-    Example:
-        >>> sorted(watch_points(100, 4))
-        [1, 5, 22, 100]
-    """
-    if steps < 1 or count < 1:
-        return frozenset()
-    return frozenset(round(float(point)) for point in np.geomspace(1, steps, count))
 
 
 def knn_watch(

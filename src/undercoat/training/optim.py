@@ -15,14 +15,31 @@ __all__ = ["OptimiserSpec", "build_optimiser", "parameter_groups"]
 
 
 class OptimiserSpec(Spec):
-    """Which optimiser, with which settings; ``None`` is ``auto``."""
+    """Which optimiser, with which settings; ``None`` is ``auto``.
 
-    name: Literal["auto", "adamw", "sgd"] = "auto"
+    Attributes:
+        name: ``adamw``, ``adam`` (its weight decay is part of the gradient) or ``sgd``.
+        lr: peak learning rate.
+        weight_decay: of weights, not of biases, scales and shifts unless ``decay_all``.
+        momentum: of SGD.
+        nesterov: SGD looks ahead.
+        betas: of Adam and AdamW; the libraries' own (0.9, 0.999) when None.
+        warmup_steps: of linear growth from 0.
+        schedule: ``cosine`` to 0, ``constant``, or ``step``: a tenth after each milestone.
+        milestones: of ``step``, as fractions of the budget.
+        decay_all: decay every parameter, as many published runs do.
+        clip_norm: largest norm of the gradient.
+    """
+
+    name: Literal["auto", "adamw", "adam", "sgd"] = "auto"
     lr: float | None = Field(default=None, gt=0)
     weight_decay: float | None = Field(default=None, ge=0)
     momentum: float = Field(default=0.9, ge=0, lt=1)
+    nesterov: bool | None = None
+    betas: tuple[float, float] | None = None
     warmup_steps: int | None = Field(default=None, ge=0)
-    schedule: Literal["cosine", "constant"] = "cosine"
+    schedule: Literal["cosine", "constant", "step"] = "cosine"
+    milestones: tuple[float, ...] | None = None
     decay_all: bool = False
     clip_norm: float | None = Field(default=None, gt=0)
 
@@ -51,8 +68,10 @@ def build_optimiser(spec: OptimiserSpec, module: nn.Module) -> torch.optim.Optim
     groups = parameter_groups(module, weight_decay=spec.weight_decay, decay_all=spec.decay_all)
     fused = _can_fuse(group["params"] for group in groups)
     if spec.name == "sgd":
-        return torch.optim.SGD(groups, lr=spec.lr, momentum=spec.momentum, fused=fused)
-    return torch.optim.AdamW(groups, lr=spec.lr, fused=fused)
+        nesterov = bool(spec.nesterov)
+        return torch.optim.SGD(groups, lr=spec.lr, momentum=spec.momentum, nesterov=nesterov, fused=fused)
+    kind = torch.optim.Adam if spec.name == "adam" else torch.optim.AdamW
+    return kind(groups, lr=spec.lr, betas=spec.betas or (0.9, 0.999), fused=fused)
 
 
 def _can_fuse(groups: Iterable[list[nn.Parameter]]) -> bool:
