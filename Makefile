@@ -45,6 +45,8 @@ bench: $(STAMP)  ## speed and memory, as ratios measured in one run
 	$(BIN)/python benchmarks/augmentation.py
 	$(BIN)/python benchmarks/pretrain_throughput.py
 	$(BIN)/python benchmarks/probe.py
+	$(BIN)/python benchmarks/methods.py
+	$(BIN)/python benchmarks/clustering.py
 
 clean:           ## remove the environment and caches, never runs
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build src/*.egg-info

@@ -18,7 +18,8 @@ def batch(make_batch):
 
 
 def method_for(**arguments):
-    settings = {"latent": 6, "size_px": 16, "width": 8, "reconstruction": 0.0, **arguments}
+    paper = {"game": 1.0, "reconstruction": 0.0, "regression": 0.0}
+    settings = {"latent": 6, "size_px": 16, "width": 8, **paper, **arguments}
     method = BiGAN(tiny_backbone(), **settings)
     with torch.no_grad():  # away from the start, where the logit says nothing
         for logit in method.discriminator.logit.parameters():
@@ -31,7 +32,7 @@ def gradients(loss, parameters):
 
 
 @pytest.mark.parametrize("norm", ["batch", "none"])
-@pytest.mark.parametrize("terms", [{}, {"reconstruction": 5.0}, {"regression": 3.0}])
+@pytest.mark.parametrize("terms", [{}, {"game": 0.1, "reconstruction": 5.0}, {"regression": 3.0}])
 def test_one_backward_gives_every_player_the_gradient_of_its_own_game(norm, terms, batch):
     method = method_for(norm=norm, **terms)
     method(batch)["loss"].backward()
@@ -41,7 +42,7 @@ def test_one_backward_gives_every_player_the_gradient_of_its_own_game(norm, term
     drawn = method.generator(z)
     real, fake = method.discriminator(view, code), method.discriminator(drawn, z)
     of_discriminator = softplus(-real).mean() / 2 + softplus(fake).mean() / 2
-    of_others = softplus(real).mean() / 2 + softplus(-fake).mean() / 2
+    of_others = terms.get("game", 1.0) * (softplus(real).mean() / 2 + softplus(-fake).mean() / 2)
     if "reconstruction" in terms:
         of_others = of_others + 5.0 * mse_loss(method.generator(code), view)
     if "regression" in terms:
@@ -66,7 +67,7 @@ def test_spectral_norm_keeps_the_players_apart_too(batch):
 
 
 def test_at_the_published_start_nothing_can_be_told_apart(batch):
-    method = BiGAN(tiny_backbone(), latent=6, size_px=16, width=8, norm="batch", reconstruction=0.0)
+    method = BiGAN(tiny_backbone(), latent=6, size_px=16, width=8, norm="batch")
     output = method(batch)
     assert output["discriminator_loss"].item() == pytest.approx(math.log(2), abs=1e-6)
     assert output["encoder_generator_loss"].item() == pytest.approx(math.log(2), abs=1e-6)
@@ -101,10 +102,20 @@ def test_the_judge_looks_at_the_code():
         assert (judge(images, codes) - judge(images, -codes)).abs().min() > 0
 
 
-@pytest.mark.parametrize(("size_px", "width", "words"), [(48, 32, "size_px 48"), (4, 32, "size_px 4"), (32, 12, "12")])
-def test_shapes_that_cannot_be_are_refused_in_a_sentence(size_px, width, words):
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"size_px": 48}, "size_px 48"),
+        ({"size_px": 4}, "size_px 4"),
+        ({"size_px": 0}, "size_px 0"),
+        ({"width": 12}, "width 12"),
+        ({"norm": "layer"}, "norm 'layer' .* batch, spectral, none"),
+        ({"latent": 0}, "latent is 0"),
+    ],
+)
+def test_shapes_that_cannot_be_are_refused_in_a_sentence(arguments, words):
     with pytest.raises(SpecError, match=words):
-        BiGAN(tiny_backbone(), size_px=size_px, width=width)
+        BiGAN(tiny_backbone(), **arguments)
 
 
 def test_codes_fill_the_range_and_depend_on_the_image_alone(make_batch):

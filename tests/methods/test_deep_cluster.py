@@ -134,6 +134,14 @@ def test_more_clusters_than_images_is_refused_before_anything_is_computed():
         method_for(images=61).before_epoch(0, planted)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("clusters", 0), ("pca_dims", 0), ("iterations", -1), ("epochs_between", 0), ("balance", "all")]
+)
+def test_arguments_out_of_range_are_named(name, value):
+    with pytest.raises(SpecError, match=f"deep_cluster's {name} .*{value}"):
+        method_for(**{name: value})
+
+
 @pytest.mark.parametrize("images", [3, 100, 1525, 10**7])
 def test_auto_clusters_fit_the_data(images):
     facts = Facts(images=images, batch=min(64, images), steps=300, initialised=False, batch_norm=True)

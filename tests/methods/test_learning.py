@@ -1,4 +1,6 @@
-"""Every method must learn what an untrained network cannot tell apart: patterns, whatever their colours."""
+"""Every method must learn: planted patterns in seconds, real images in minutes, against its own untrained network."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,6 +9,14 @@ from undercoat import build_backbone, load_backbone, pretrain
 from undercoat.data import open_data
 from undercoat.evaluation import Protocol, evaluate
 from undercoat.methods import METHODS
+from undercoat.report import load
+from undercoat.study.recipe import Recipe
+from undercoat.study.study import Study
+
+BENCH = Path(__file__).parents[2] / "recipes" / "methods" / "bench-cpu.yaml"
+#: k-NN accuracy that each method must gain over its untrained network, as a mean over the recipe's seeds
+MARGIN = 0.02
+PATTERNS = ["moco_v2", *(pytest.param(name, marks=pytest.mark.slow) for name in ("simclr", "byol", "supervised"))]
 
 
 def patterns(count, seed=0, side=32):
@@ -24,8 +34,8 @@ def patterns(count, seed=0, side=32):
     return images, labels
 
 
-@pytest.mark.parametrize("method", sorted(METHODS))
-def test_it_beats_its_untrained_network_by_far(method, tmp_path):
+@pytest.mark.parametrize("method", PATTERNS)
+def test_it_beats_its_untrained_network_by_far_on_planted_patterns(method, tmp_path):
     images, labels = patterns(600)
     splits = np.array(["train"] * 400 + ["test"] * 200)
     np.savez(tmp_path / "patterns.npz", images=images, labels=labels, split=splits)
@@ -49,3 +59,25 @@ def test_it_beats_its_untrained_network_by_far(method, tmp_path):
         for backbone in (untrained, load_backbone(run))
     )
     assert after > before + 0.12, (before, after)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_it_beats_its_untrained_network_on_real_images(method, tmp_path):
+    """The recipe behind ``docs/results/methods.md``, one method at a time: three seeds, minutes."""
+    whole = Recipe.load(BENCH)
+    recipe = whole.model_copy(update={"arms": {"random": [], method: [method]}})
+    Study(recipe, out=tmp_path / "study", cache=tmp_path / "cache", device="cpu").run()
+    scores = {
+        (row.arm, row.seed): row.value
+        for row in load(tmp_path / "study").rows
+        if row.split == "test" and row.readout == "knn" and not row.versus
+    }
+    gains = [scores[method, seed] - scores["random", seed] for seed in recipe.seeds]
+    assert sum(gains) / len(gains) > MARGIN, gains
+
+
+def test_the_recipe_measures_every_method_over_three_seeds():
+    recipe = Recipe.load(BENCH)
+    assert set(recipe.arms) == {"random", *METHODS}
+    assert len(recipe.seeds) >= 3

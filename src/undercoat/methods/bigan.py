@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch.func import functional_call
 from torch.nn.functional import interpolate, mse_loss
 
 from undercoat.backbones import Backbone
+from undercoat.errors import SpecError
 from undercoat.functional.adversarial import discriminator_loss, encoder_generator_loss
 from undercoat.functional.draws import Draws
 from undercoat.methods.bigan_networks import Generator, JointDiscriminator, Norm
@@ -31,10 +32,11 @@ class BiGAN(Method):
     gets the gradient of its own loss and of no other.
 
     On small budgets the discriminator wins long before the game teaches the encoder anything. Two terms that are
-    zero at the same optimum bridge that time (Li et al. 2017, "ALICE"): ``reconstruction`` asks G(E(x)) to be x,
-    ``regression`` asks E(G(z)) to be z. With them, most of what a short run learns is learned from them; the
-    ``paper`` preset has neither. It steps the learning rate down where the published one decays exponentially
-    over the second half, and starts from batch norm's running averages instead of an extra pass over the data.
+    zero at the same optimum bridge that time (after Li et al. 2017, "ALICE"): ``reconstruction`` asks G(E(x)) to be
+    x, ``regression`` asks E(G(z)) to be z. By default nearly all that a short run learns is learned from these; the
+    ``paper`` preset plays the game alone. It steps the learning rate down where the published one decays
+    exponentially over the second half, and keeps batch norm's running averages where the published code makes an
+    extra pass over the data at the end.
 
     Args:
         backbone: the encoder, with a linear layer and a sigmoid to codes in −1..1.
@@ -44,12 +46,15 @@ class BiGAN(Method):
         width: channels at the finest stage of generator and discriminator, doubled with every halving of the side.
         norm: ``batch`` as published; ``spectral`` normalises the discriminator's weights and groups of the
             generator's channels, and does not depend on the batch; ``none``.
-        reconstruction: weight of the mean squared difference of G(E(x)) and x, pixels in 0..1.
-        regression: weight of the mean squared difference of E(G(z)) and z; costs a second pass of the backbone.
+        game: weight of the adversarial loss of encoder and generator; 1 in the paper. (The discriminator's has
+            none: Adam would not notice.)
+        reconstruction: weight of the mean squared difference of G(E(x)) and x, pixels in 0..1; 0 in the paper.
+        regression: weight of the mean squared difference of E(G(z)) and z; 0 in the paper, which saves a second
+            pass of the backbone.
         seed: of all but the backbone.
 
     Raises:
-        SpecError: for a side or width that the networks cannot have.
+        SpecError: for a side, width, norm or latent that the networks cannot have.
 
     Reference: Donahue et al. 2017, eq. 3 and section 3.4.
     """
@@ -64,7 +69,8 @@ class BiGAN(Method):
         ),
         "paper": Preset(
             arguments={
-                "latent": 200, "size_px": 64, "width": 64, "norm": "batch", "reconstruction": 0.0, "regression": 0.0,
+                "latent": 200, "size_px": 64, "width": 64, "norm": "batch",
+                "game": 1.0, "reconstruction": 0.0, "regression": 0.0,
             },
             optimiser={
                 "name": "adam", "lr": 2e-4, "weight_decay": 2.5e-5, "betas": (0.5, 0.999), "warmup_steps": 0,
@@ -84,11 +90,14 @@ class BiGAN(Method):
         size_px: int | None = None,
         width: int = 32,
         norm: Norm = "spectral",
-        reconstruction: float = 300.0,
-        regression: float = 0.0,
+        game: float = 0.01,
+        reconstruction: float = 1.0,
+        regression: float = 1.0,
         seed: int = 0,
     ) -> None:
         super().__init__(backbone)
+        if latent < 1:
+            raise SpecError(f"bigan's latent is {latent}, but a code needs at least one number; the paper's have 200")
         self.latent, self.size_px = latent, 64 if size_px is None else size_px
         shape = {"latent": latent, "channels": backbone.channels, "size_px": self.size_px, "width": width}
         with torch.random.fork_rng(devices=[]):
@@ -96,7 +105,7 @@ class BiGAN(Method):
             self.code = nn.Linear(backbone.dim, latent)
             self.generator = Generator(**shape, norm=norm)
             self.discriminator = JointDiscriminator(**shape, norm=norm)
-        self.reconstruction, self.regression = reconstruction, regression
+        self.game, self.reconstruction, self.regression = game, reconstruction, regression
         self.seed = seed
 
     @classmethod
@@ -124,14 +133,14 @@ class BiGAN(Method):
         felt = [functional_call(self.discriminator, unmoved, pair) for pair in ((image, code), (drawn, z))]
         numbers = {
             "discriminator_loss": discriminator_loss(*judged),
-            "encoder_generator_loss": encoder_generator_loss(felt[0], felt[1]),
+            "encoder_generator_loss": encoder_generator_loss(*felt),
         }
-        loss = numbers["discriminator_loss"] + numbers["encoder_generator_loss"]
+        loss = numbers["discriminator_loss"] + self.game * numbers["encoder_generator_loss"]
         if self.reconstruction:
             numbers["reconstruction_error"] = mse_loss(self.generator(code), image)
             loss = loss + self.reconstruction * numbers["reconstruction_error"]
         if self.regression:
-            numbers["regression_error"] = mse_loss(self.encode(interpolate(drawn, size=view.shape[-2:])), z)
+            numbers["regression_error"] = mse_loss(self.encode(_resized(drawn, view.shape[-2:])), z)
             loss = loss + self.regression * numbers["regression_error"]
         numbers["real_accuracy"] = (judged[0] > 0).float().mean()
         numbers["fake_accuracy"] = (judged[1] <= 0).float().mean()
@@ -157,8 +166,13 @@ class BiGAN(Method):
         ]
 
     def _small(self, view: Tensor) -> Tensor:
-        size = (self.size_px, self.size_px)
-        return interpolate(view.float(), size=size, mode="bilinear", antialias=True).clamp(0, 1)
+        return _resized(view, (self.size_px, self.size_px))
 
     def _codes(self, draws: Draws, device: torch.device) -> Tensor:
         return torch.from_numpy(2 * draws.uniform("latent code", self.latent) - 1).float().to(device)
+
+
+def _resized(images: Tensor, size: Sequence[int]) -> Tensor:
+    if tuple(images.shape[-2:]) == tuple(size):
+        return images.float()
+    return interpolate(images.float(), size=list(size), mode="bilinear", antialias=True)

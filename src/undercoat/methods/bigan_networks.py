@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -17,10 +17,12 @@ __all__ = ["Generator", "JointDiscriminator", "Norm"]
 Norm = Literal["batch", "spectral", "none"]
 
 
-def _widths(size_px: int, width: int) -> list[int]:
+def _widths(size_px: int, width: int, norm: Norm) -> list[int]:
     """Channels at 4, 8, … size_px / 2 pixels: ``width`` at the finest, doubled with every halving."""
+    if norm not in get_args(Norm):
+        raise SpecError(f"norm {norm!r} of bigan's networks is not one of {', '.join(get_args(Norm))}")
     stages = size_px.bit_length() - 3
-    if size_px != 4 << stages or stages < 1:
+    if size_px < 8 or size_px != 4 << stages:
         raise SpecError(f"size_px {size_px} of bigan's small images is not 8, 16, 32, 64 or another power of two")
     if width < 1 or width % 8:
         raise SpecError(f"width {width} of bigan's networks is not a multiple of 8; take 32 or 64")
@@ -47,12 +49,12 @@ class Generator(nn.Module):
         norm: of the maps: ``batch``; groups of 8 channels for ``spectral``; ``none``.
 
     Raises:
-        SpecError: for a side or width that the layers cannot have.
+        SpecError: for a side, width or norm that the layers cannot have.
     """
 
     def __init__(self, *, latent: int, channels: int, size_px: int, width: int, norm: Norm) -> None:
         super().__init__()
-        widths = _widths(size_px, width)
+        widths = _widths(size_px, width, norm)
         self.first = nn.Linear(latent, widths[0] * 16, bias=False)
         self.ups = nn.ModuleList(
             nn.ConvTranspose2d(a, b, 5, stride=2, padding=2, output_padding=1, bias=False)
@@ -74,22 +76,22 @@ class JointDiscriminator(nn.Module):
     """Images (B, channels, size_px, size_px) in 0..1 with codes (B, latent) → logits (B,), high for real pairs.
 
     5 × 5 convolutions of stride 2 down to 4 × 4 pixels; the code is added, through a linear layer, to every map but
-    the first. The logit starts at 0 for everything.
+    the first. The logit starts at 0 for everything, but for ``spectral``.
 
     Args:
         latent: numbers in a code.
         channels: of the images.
         size_px: their side, a power of two.
         width: channels after the first layer, a multiple of 8; doubled with every halving of the side.
-        norm: ``batch`` of every map but the first; ``spectral`` of the weights of convolutions; ``none``.
+        norm: ``batch`` of every map but the first; ``spectral`` of all weights; ``none``.
 
     Raises:
-        SpecError: for a side or width that the layers cannot have.
+        SpecError: for a side, width or norm that the layers cannot have.
     """
 
     def __init__(self, *, latent: int, channels: int, size_px: int, width: int, norm: Norm) -> None:
         super().__init__()
-        widths = _widths(size_px, width)[::-1]
+        widths = _widths(size_px, width, norm)[::-1]
         self.downs = nn.ModuleList(
             nn.Conv2d(a, b, 5, stride=2, padding=2, bias=False) for a, b in pairwise([channels, *widths])
         )
@@ -97,9 +99,10 @@ class JointDiscriminator(nn.Module):
         self.norms = nn.ModuleList(nn.BatchNorm2d(w) if norm == "batch" else nn.Identity() for w in widths[1:])
         self.logit = nn.Linear(widths[-1] * 16, 1, bias=False)
         _start(self)
-        for code in self.codes:
-            nn.init.normal_(code.weight, std=0.5)  # 25 times the others', as published
-        if norm == "spectral":
+        for code in self.codes.parameters():
+            if code.ndim == 2:
+                nn.init.normal_(code, std=0.5)  # 25 times the others', as published
+        if norm == "spectral":  # normalised weights cannot start at 0
             for layer in [*self.downs, *self.codes, self.logit]:
                 spectral_norm(layer)
         else:

@@ -49,7 +49,7 @@ class DeepCluster(Method):
         seed: of the classifier, the hidden layers and k-means.
 
     Raises:
-        SpecError: for more clusters than images.
+        SpecError: for more clusters than images, or an argument out of range.
 
     Reference: Caron et al. 2018, eq. 1–2 and section 3.3; 4096 hidden units and k = 10,000 in its AlexNet runs.
     """
@@ -89,6 +89,13 @@ class DeepCluster(Method):
         super().__init__(backbone)
         self.images = 1_281_167 if images is None else images
         self.clusters = min(10_000, self.images) if clusters is None else clusters
+        self.pca_dims, self.iterations, self.balance = pca_dims, iterations, balance
+        self.epochs_between = 1 if epochs_between is None else epochs_between
+        for name in ("clusters", "pca_dims", "iterations", "epochs_between"):
+            if getattr(self, name) < 1:
+                raise SpecError(f"deep_cluster's {name} is {getattr(self, name)}; set it to 1 or more")
+        if balance not in ("weights", "none"):
+            raise SpecError(f"deep_cluster's balance {balance!r} is not one of weights, none")
         if self.clusters > self.images:
             raise SpecError(
                 f"{self.images:,} images cannot be cut into {self.clusters:,} clusters; set clusters to "
@@ -101,8 +108,6 @@ class DeepCluster(Method):
         self.register_buffer("labels", torch.full((self.images,), -1, dtype=torch.long))
         self.register_buffer("weights", torch.ones(self.clusters))
         self.register_buffer("nmi", torch.zeros(()))
-        self.pca_dims, self.iterations, self.balance = pca_dims, iterations, balance
-        self.epochs_between = 1 if epochs_between is None else epochs_between
         self.seed, self._clustered = seed, False
 
     @classmethod
@@ -146,7 +151,8 @@ class DeepCluster(Method):
         """Predict the cluster of each image."""
         self._require_clusters()
         target = self.labels[batch.index]
-        logits = self.classifier(relu(self.hidden(self.backbone(batch.views[0])))).float()
+        features = self.hidden(self.backbone(batch.views[0]))
+        logits = self.classifier(features if isinstance(self.hidden, nn.Identity) else relu(features)).float()
         loss = cross_entropy(logits, target, reduction="none")
         if self.balance == "weights":
             loss = loss * self.weights[target]

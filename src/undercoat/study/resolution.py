@@ -15,6 +15,8 @@ from undercoat.training.optim import OptimiserSpec
 __all__ = ["Resolution", "StageFacts", "resolve"]
 
 Chosen = list[tuple[str, Any, str]]
+_FROM_TRAINED = 0.3
+"""Trained weights take a gentler rate than random ones, by this factor."""
 
 
 @dataclass(frozen=True)
@@ -185,6 +187,7 @@ def _optimiser(
         said = {}  # another optimiser than the preset's: nothing of it fits
     if "lr" in said:
         scale = batch / preset.batch if name == "sgd" else (batch / preset.batch) ** 0.5
+        scale *= _FROM_TRAINED if facts.initialised and stage.preset == "auto" else 1.0
         said["lr"] = float(f"{said['lr'] * scale:.3g}")
     defaults, reason = _small_data_optimiser(stage, facts, name, batch, steps)
     source = "the published value" if stage.preset != "auto" else f"suits {stage.method}"
@@ -210,7 +213,7 @@ def _small_data_optimiser(
     elif stage.train == "norm":
         rate = 1e-3
     else:
-        rate = 3e-4 if facts.initialised else 1e-3
+        rate = 1e-3 * (_FROM_TRAINED if facts.initialised else 1.0)
     start = "trained" if facts.initialised else "random"
     reason = f"{name} from {start} weights, {stage.train} trained, batch {batch}, {steps:,} steps"
     decay = 1e-4 if name == "sgd" else 0.01
