@@ -10,15 +10,13 @@ scikit-learn is given the same rows and as many iterations; its PCA is the rando
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import torch
+from keeping import keep
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from torch import Tensor
@@ -27,7 +25,6 @@ from torch.nn.functional import normalize
 from undercoat.functional.clustering import k_means, pca_whiten
 from undercoat.runtime import device_name
 
-RESULTS = Path(__file__).parent / "results"
 TARGET_SECONDS = 30.0
 DIMS, ITERATIONS = 256, 20
 
@@ -116,10 +113,7 @@ def main() -> None:
     options = parser.parse_args()
     result = measure(options.images, options.clusters, sklearn=not options.without_sklearn)
     if options.save:
-        path = RESULTS / f"{datetime.now(UTC):%Y-%m-%d}-clustering.csv"
-        path.parent.mkdir(exist_ok=True)
-        with path.open("w", newline="", encoding="utf-8") as out:
-            csv.writer(out).writerows([result.keys(), result.values()])
+        keep([result], "clustering")
     if options.json:
         print(json.dumps(result))
         return

@@ -12,7 +12,6 @@ reported apart, as ``before_pass_seconds``.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import tempfile
 from dataclasses import replace
@@ -23,13 +22,13 @@ from statistics import median
 from typing import Any
 
 import torch
+from keeping import keep
 from throughput.ours import BareStep, run_between_others
 from throughput.setting import FULL, QUICK, Setting, Task
 
 from undercoat.methods import METHODS
 from undercoat.runtime import Runtime, device_name
 
-RESULTS = Path(__file__).parent / "results"
 TARGET = 0.9
 
 
@@ -61,17 +60,6 @@ def measure(name: str, setting: Setting, folder: Path, cache: Path) -> dict[str,
     }
 
 
-def save(rows: list[dict[str, Any]]) -> Path:
-    """Write the day's CSV."""
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{rows[0]['date']}-methods.csv"
-    with path.open("w", newline="", encoding="utf-8") as out:
-        writer = csv.DictWriter(out, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
-
-
 def main() -> None:
     """Measure, print and, when asked, keep the result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -97,7 +85,7 @@ def main() -> None:
                 ratio, speed = rows[-1]["pipeline_over_bare"], rows[-1]["ours_images_per_second"]
                 print(f"{name:20s}{ratio:6.3f} (at least {TARGET})  {speed:8.1f} images/s", flush=True)
     if options.save:
-        print(save(rows))
+        print(keep(rows, "methods"))
 
 
 if __name__ == "__main__":

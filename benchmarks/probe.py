@@ -19,17 +19,15 @@ change, over five orders of the images.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import math
 import tempfile
 import time
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from keeping import keep
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -47,7 +45,6 @@ from undercoat.functional.draws import permutation
 from undercoat.runtime import device_name
 
 VIEW = EvaluationView(size_px=64)
-RESULTS = Path(__file__).parent / "results"
 ORDERS = 5
 
 
@@ -220,10 +217,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         result = measure(options.epochs, options.cache or temporary)
     if options.save:
-        path = RESULTS / f"{datetime.now(UTC):%Y-%m-%d}-probe.csv"
-        path.parent.mkdir(exist_ok=True)
-        with path.open("w", newline="", encoding="utf-8") as out:
-            csv.writer(out).writerows([result.keys(), result.values()])
+        keep([result], "probe")
     if options.json:
         print(json.dumps(result))
         return

@@ -17,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status.
 
     Example:
-        >>> main(["list", "methods"])  # doctest: +ELLIPSIS
+        >>> main(["list", "methods", "--filter", "moco"])  # doctest: +ELLIPSIS
         moco_v2 ...
         0
     """

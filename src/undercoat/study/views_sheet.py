@@ -49,7 +49,9 @@ def save_views_sheet(method: Method, training: Training, path: Path, *, images: 
 
 
 def _fitted(images: Tensor, size_px: int) -> Tensor:
-    """Images of another size in the middle of a white square, or shrunk to it."""
+    """Images of another size in the middle of a white square: small ones in whole multiples, large ones shrunk."""
+    times = max(1, size_px // max(images.shape[-2:]))
+    images = images.repeat_interleave(times, -2).repeat_interleave(times, -1)
     side = max(images.shape[-2:])
     if side > size_px:
         return interpolate(images.float(), size=(size_px, size_px), mode="bilinear", antialias=True)
