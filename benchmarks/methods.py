@@ -85,7 +85,7 @@ def main() -> None:
                 ratio, speed = rows[-1]["pipeline_over_bare"], rows[-1]["ours_images_per_second"]
                 print(f"{name:20s}{ratio:6.3f} (at least {TARGET})  {speed:8.1f} images/s", flush=True)
     if options.save:
-        print(keep(rows, "methods"))
+        print(keep(rows, "methods", key="method"))
 
 
 if __name__ == "__main__":
