@@ -109,6 +109,35 @@ def test_two_processes_run_the_same_command(digits, tmp_path):
 
 
 @pytest.mark.slow
+def test_clusters_of_two_processes_are_those_of_one(tmp_path):
+    """Features of the whole set are shared out, clustered once and sent to all."""
+    losses = []
+    for world in ("1", "2"):
+        out = tmp_path / f"of {world}"
+        network = ["--backbone", "undercoat/alexnet", "--backbone_arguments", "{stem: small, norm: none, width: small}"]
+        task = [
+            "--data",
+            "sample:noto",
+            "--size_px",
+            "32",
+            "--method",
+            "deep_cluster",
+            "--steps",
+            "12",
+            "--batch",
+            "64",
+        ]
+        task += ["--method_arguments", "{clusters: 20, epochs_between: 1}", "--precision", "fp32", "--device", "cpu"]
+        launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", world, "-m", "undercoat"]
+        command = [*launch, "pretrain", *task, *network, "--log_every", "1", "--out", str(out)]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(command, capture_output=True, text=True, timeout=280, env=environment)
+        assert done.returncode == 0, done.stderr
+        losses.append([json.loads(line)["loss"] for line in (out / "log.jsonl").read_text().splitlines()])
+    assert losses[0] == pytest.approx(losses[1], abs=1e-3)
+
+
+@pytest.mark.slow
 def test_slurm_tasks_train_together(digits, tmp_path):
     tasks = []
     for number in ("0", "1"):

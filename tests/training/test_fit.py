@@ -11,6 +11,7 @@ from undercoat.backbones import set_trainable
 from undercoat.data import open_data
 from undercoat.errors import RunError
 from undercoat.methods import Method, MoCoV2, Picture
+from undercoat.methods.deep_cluster import DeepCluster
 from undercoat.runtime import Runtime
 from undercoat.training.fit import fit
 from undercoat.training.log import read_log
@@ -227,3 +228,30 @@ def test_a_methods_own_pictures_are_saved_with_their_titles(noise, tmp_path):
     assert sorted(path.name for path in folder.glob("*.png")) == ["first-0000001.png", "first-0000006.png"]
     assert json.loads((folder / "titles.json").read_text()) == {"first": "the first image"}
     assert method.training
+
+
+def train_clusters(data, folder, *, watch=None, **budget):
+    folder.mkdir(exist_ok=True)
+    method = DeepCluster(tiny_backbone(), images=len(data), clusters=5, epochs_between=1)
+    training = Training(
+        data=data,
+        recipe=RECIPE,
+        optimiser=ADAM,
+        budget=Budget(**{"steps": 8, "batch": 16, "log_every": 1, "checkpoint_every": 2, **budget}),
+        part="all",
+        runtime=Runtime.start(device="cpu", precision="fp32"),
+        folder=folder,
+        watch=watch,
+        tensorboard=False,
+    )
+    fit(method, training)
+    return method
+
+
+@pytest.mark.parametrize("stop", [4, 5, 6, 7])
+def test_clusters_of_a_resumed_run_are_those_of_the_uninterrupted_one(noise, tmp_path, stop):
+    """Passes of 40 images begin at steps 0, 3 and 5: clusters are in the checkpoint, or are made again."""
+    whole = train_clusters(noise, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train_clusters(noise, tmp_path / "cut", watch=stop_at(stop), watch_at=frozenset({stop}))
+    assert states_equal(whole, train_clusters(noise, tmp_path / "cut"))
