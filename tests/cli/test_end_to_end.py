@@ -115,7 +115,18 @@ def test_clusters_of_two_processes_are_those_of_one(tmp_path):
     for world in ("1", "2"):
         out = tmp_path / f"of {world}"
         network = ["--backbone", "undercoat/alexnet", "--backbone_arguments", "{stem: small, norm: none, width: small}"]
-        task = "--data sample:noto --size_px 32 --method deep_cluster --steps 12 --batch 64".split()
+        task = [
+            "--data",
+            "sample:noto",
+            "--size_px",
+            "32",
+            "--method",
+            "deep_cluster",
+            "--steps",
+            "12",
+            "--batch",
+            "64",
+        ]
         task += ["--method_arguments", "{clusters: 20, epochs_between: 1}", "--precision", "fp32", "--device", "cpu"]
         launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", world, "-m", "undercoat"]
         command = [*launch, "pretrain", *task, *network, "--log_every", "1", "--out", str(out)]
