@@ -195,7 +195,7 @@ def test_wrong_settings_of_a_method_get_a_sentence(method, arguments, sentence, 
         *("--method", method, "--method_arguments", arguments),
     )
     assert sentence in line
-    assert not (tmp_path / "run" / "backbone.safetensors").exists()
+    assert not (tmp_path / "run" / "stage.yaml").exists()  # so that the corrected command may use the folder
 
 
 def test_supervised_needs_labels_and_says_so(images, capsys, tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.console import Console
@@ -12,7 +12,7 @@ __all__ = ["announce_chosen"]
 
 
 def announce_chosen(console: Console, chosen: Iterable[tuple[str, Any, str]]) -> None:
-    """Print values that were left ``auto``, one a line, each reason once.
+    """Print values that were left ``auto``, one a line, each reason once; groups of values are in ``auto.json``.
 
     Example:
         >>> rows = [("lr", 0.1, "small data"), ("decay", 0, "small data")]
@@ -24,7 +24,7 @@ def announce_chosen(console: Console, chosen: Iterable[tuple[str, Any, str]]) ->
     table.add_column(no_wrap=True)
     table.add_column(style="dim")
     said = ""
-    rows = list(chosen)
+    rows = [row for row in chosen if not isinstance(row[1], Mapping)]
     for name, value, reason in rows:
         table.add_row(f"  {name} = {value}", "" if reason == said else reason)
         said = reason

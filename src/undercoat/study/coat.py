@@ -31,7 +31,18 @@ from undercoat.training.fit import fit
 from undercoat.training.schedule import watch_points
 from undercoat.training.training import Budget, Training
 
-__all__ = ["AUTO", "STAGE", "Coat", "Interrupted", "first_weights", "lay", "open_folder", "read_json", "recipe_of"]
+__all__ = [
+    "AUTO",
+    "ENVIRONMENT",
+    "STAGE",
+    "Coat",
+    "Interrupted",
+    "first_weights",
+    "lay",
+    "open_folder",
+    "read_json",
+    "recipe_of",
+]
 
 _PICTURES = 4
 STAGE, DONE, AUTO, ENVIRONMENT = "stage.yaml", "done.json", "auto.json", "environment.json"

@@ -8,17 +8,18 @@ from typing import Any, Literal
 import yaml
 from rich.console import Console
 
-from undercoat.errors import RunError
+from undercoat.errors import RunError, SpecError
 from undercoat.evaluation import Protocol
 from undercoat.files import write_json
 from undercoat.runtime import Runtime, world_size
 from undercoat.study.announcing import announce_chosen
-from undercoat.study.coat import AUTO, STAGE, Coat, lay, open_folder, read_json
+from undercoat.study.coat import AUTO, ENVIRONMENT, STAGE, Coat, lay, open_folder, read_json
 from undercoat.study.folder import claim, progress_of, refuse_foreign
 from undercoat.study.graph import DataShelf, build_graph
 from undercoat.study.recipe import Leaf
 from undercoat.study.stage import Stage
 from undercoat.study.watching import knn_watch
+from undercoat.training.log import read_log
 from undercoat.training.schedule import watch_points
 
 __all__ = ["pretrain", "resume", "run_settings"]
@@ -168,7 +169,21 @@ def _run(stage: Stage, folder: Path, settings: dict[str, Any], *, resume: bool) 
         if points:
             protocol = Protocol(data=settings["labels"], size_px=coat.stage.size_px)
             watch = knn_watch(protocol, shelf, coat.stage.precision)
-        return lay(coat, folder, device=settings["device"], watch=watch, watch_at=points)
+        try:
+            return lay(coat, folder, device=settings["device"], watch=watch, watch_at=points)
+        except SpecError:
+            _forget(folder)
+            raise
+
+
+def _forget(folder: Path) -> None:
+    """Leave no run behind whose settings cannot work, so that the corrected command may use the folder.
+
+    Decoded images stay. So does a run that has taken a step: its settings were good.
+    """
+    if not (folder / "checkpoint.pt").exists() and not read_log(folder):
+        for name in (STAGE, AUTO, SETTINGS, ENVIRONMENT):
+            (folder / name).unlink(missing_ok=True)
 
 
 def _watch_at(coat: Coat, settings: dict[str, Any]) -> frozenset[int]:
