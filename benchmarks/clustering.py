@@ -16,14 +16,13 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from keeping import keep
+from keeping import circumstances, keep
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from undercoat.functional.clustering import k_means, pca_whiten
-from undercoat.runtime import device_name
 
 TARGET_SECONDS = 30.0
 DIMS, ITERATIONS = 256, 20
@@ -96,9 +95,7 @@ def measure(images: int, clusters: int, *, sklearn: bool) -> dict[str, Any]:
         "images": images,
         "clusters": clusters,
         "iterations": ITERATIONS,
-        "machine": device_name(torch.device("cpu")),
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
+        **circumstances(),
     }
 
 

@@ -8,9 +8,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-__all__ = ["RESULTS", "keep"]
+import torch
+
+from undercoat.runtime import device_name
+
+__all__ = ["RESULTS", "circumstances", "keep"]
 
 RESULTS = Path(__file__).parent / "results"
+
+
+def circumstances() -> dict[str, Any]:
+    """What a number was measured with."""
+    processor = device_name(torch.device("cpu"))
+    return {"machine": processor, "threads": torch.get_num_threads(), "torch": torch.__version__}
 
 
 def keep(rows: Sequence[dict[str, Any]], name: str, *, key: str = "") -> Path:

@@ -21,13 +21,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import torch
-from keeping import keep
+from keeping import circumstances, keep
 from throughput.ours import BareStep, run_between_others
 from throughput.setting import FULL, QUICK, Setting, Task
 
 from undercoat.methods import METHODS
-from undercoat.runtime import Runtime, device_name
+from undercoat.runtime import Runtime
 
 TARGET = 0.9
 
@@ -54,9 +53,7 @@ def measure(name: str, setting: Setting, folder: Path, cache: Path) -> dict[str,
         "batch": setting.batch,
         "rounds": setting.rounds,
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "machine": device_name(torch.device("cpu")),
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
+        **circumstances(),
     }
 
 

@@ -42,14 +42,14 @@ from statistics import median
 from typing import Any
 
 import torch
+from keeping import RESULTS, circumstances
 from throughput import memory
 from throughput.ours import BareStep, run_between_others
 from throughput.setting import FULL, QUICK, Setting, Task
 from throughput.theirs import LightlyMoCo, installed, write_pictures
 
-from undercoat.runtime import Runtime, device_name
+from undercoat.runtime import Runtime
 
-RESULTS = Path(__file__).parent / "results"
 TARGETS = {"pipeline_over_bare": 0.95, "over_lightly_fp32": 2.0, "over_lightly_bf16": 1.25}
 PRODUCTS = 5
 
@@ -154,9 +154,7 @@ def measure(setting: Setting, cache: str, *, lightly: bool) -> dict[str, Any]:
         "batch": setting.batch,
         "rounds": setting.rounds,
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "machine": device_name(torch.device("cpu")),
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
+        **circumstances(),
         "lightly": version("lightly") if lightly else None,
     }
 

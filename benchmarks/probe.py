@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from keeping import keep
+from keeping import circumstances, keep
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -42,7 +42,6 @@ from undercoat.evaluation.readouts.labelled import LabelledFeatures
 from undercoat.evaluation.readouts.linear import Linear
 from undercoat.evaluation.splitting import held_out
 from undercoat.functional.draws import permutation
-from undercoat.runtime import device_name
 
 VIEW = EvaluationView(size_px=64)
 ORDERS = 5
@@ -200,9 +199,7 @@ def measure(epochs: int, cache: str) -> dict[str, Any]:
         "test_images": len(test),
         "chosen_lr": chosen["lr"],
         "chosen_weight_decay": chosen["weight_decay"],
-        "machine": device_name(torch.device("cpu")),
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
+        **circumstances(),
     }
 
 

@@ -31,24 +31,29 @@ def noise(tmp_path_factory):
     return open_data(str(folder / "noise.npy"), size_px=16, cache=folder / "cache", progress=False)
 
 
-def train(data, folder, *, part="all", norm=True, optimiser=ADAM, watch=None, seed=0, **budget):
+def fitted_on(data, folder, method, *, part="all", optimiser=ADAM, watch=None, **budget):
+    """Train ``method`` for a budget; returns how the loop ended."""
     folder.mkdir(parents=True, exist_ok=True)
-    backbone = tiny_backbone(norm=norm)
-    set_trainable(backbone, part)
-    method = MoCoV2(backbone, queue_size=16, dim=8, norm_groups=2 if norm else 1)
-    settings = Budget(**{"steps": 4, "batch": 8, "log_every": 1, "checkpoint_every": 2, "seed": seed, **budget})
     training = Training(
         data=data,
         recipe=RECIPE,
         optimiser=optimiser,
-        budget=settings,
+        budget=Budget(**budget),
         part=part,
         runtime=Runtime.start(device="cpu", precision="fp32"),
         folder=folder,
         watch=watch,
         tensorboard=False,
     )
-    return method, fit(method, training)
+    return fit(method, training)
+
+
+def train(data, folder, *, part="all", norm=True, optimiser=ADAM, watch=None, **budget):
+    backbone = tiny_backbone(norm=norm)
+    set_trainable(backbone, part)
+    method = MoCoV2(backbone, queue_size=16, dim=8, norm_groups=2 if norm else 1)
+    budget = {"steps": 4, "batch": 8, "log_every": 1, "checkpoint_every": 2, **budget}
+    return method, fitted_on(data, folder, method, part=part, optimiser=optimiser, watch=watch, **budget)
 
 
 def states_equal(a, b):
@@ -173,19 +178,8 @@ class Counting(Method):
 
 
 def train_counting(data, folder, **budget):
-    folder.mkdir(exist_ok=True)
     method = Counting(tiny_backbone())
-    training = Training(
-        data=data,
-        recipe=RECIPE,
-        optimiser=ADAM,
-        budget=Budget(**{"steps": 6, "batch": 16, "log_every": 2, "checkpoint_every": 100, **budget}),
-        part="all",
-        runtime=Runtime.start(device="cpu", precision="fp32"),
-        folder=folder,
-        tensorboard=False,
-    )
-    fit(method, training)
+    fitted_on(data, folder, method, **{"steps": 6, "batch": 16, "log_every": 2, "checkpoint_every": 100, **budget})
     return method
 
 
@@ -231,20 +225,9 @@ def test_a_methods_own_pictures_are_saved_with_their_titles(noise, tmp_path):
 
 
 def train_clusters(data, folder, *, watch=None, **budget):
-    folder.mkdir(exist_ok=True)
     method = DeepCluster(tiny_backbone(), images=len(data), clusters=5, epochs_between=1)
-    training = Training(
-        data=data,
-        recipe=RECIPE,
-        optimiser=ADAM,
-        budget=Budget(**{"steps": 8, "batch": 16, "log_every": 1, "checkpoint_every": 2, **budget}),
-        part="all",
-        runtime=Runtime.start(device="cpu", precision="fp32"),
-        folder=folder,
-        watch=watch,
-        tensorboard=False,
-    )
-    fit(method, training)
+    budget = {"steps": 8, "batch": 16, "log_every": 1, "checkpoint_every": 2, **budget}
+    fitted_on(data, folder, method, watch=watch, **budget)
     return method
 
 

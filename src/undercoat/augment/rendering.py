@@ -136,8 +136,7 @@ def _turned(planes: Planes, parameters: ViewParameters, frame: _Frame) -> list[T
     outer_px = turned_size_px(frame.size_px)
     outer = _Frame(size_px=outer_px, radius=frame.radius, edge="mirror")
     crops = _warp(planes, parameters.widened(outer_px / frame.size_px), outer)
-    degrees = torch.from_numpy(parameters.degrees.astype(np.float32)).to(planes.values.device)
-    angles = degrees.chunk(len(crops))
+    angles = np.split(parameters.degrees, len(crops))
     return [turn(crop, angle, size_px=frame.size_px) for crop, angle in zip(crops, angles, strict=True)]
 
 

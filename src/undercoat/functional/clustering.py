@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from sklearn.metrics import normalized_mutual_info_score
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -157,16 +157,4 @@ def normalised_mutual_information(first: Tensor, second: Tensor) -> float:
         >>> normalised_mutual_information(torch.tensor([0, 0, 1, 1]), torch.tensor([7, 7, 3, 3]))
         1.0
     """
-    a, b = (np.unique(labels.cpu().numpy(), return_inverse=True)[1] for labels in (first, second))
-    both = a.astype(np.int64) * (int(b.max()) + 1) + b
-    entropy_a, entropy_b, entropy_both = (_entropy(labels) for labels in (a, b, both))
-    if entropy_a + entropy_b == 0:
-        return 1.0
-    information = entropy_a + entropy_b - entropy_both
-    return float(np.clip(2 * information / (entropy_a + entropy_b), 0.0, 1.0))
-
-
-def _entropy(labels: NDArray[np.integer]) -> float:
-    """In nats; exactly 0 for labels that are all equal."""
-    share = np.unique(labels, return_counts=True)[1] / len(labels)
-    return float(-(share * np.log(share)).sum()) + 0.0
+    return float(normalized_mutual_info_score(first.cpu().numpy(), second.cpu().numpy()))

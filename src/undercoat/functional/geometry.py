@@ -24,6 +24,7 @@ __all__ = [
     "crop_boxes",
     "resize_matrix",
     "turn",
+    "turned_places",
     "turned_size_px",
 ]
 
@@ -188,27 +189,42 @@ def turned_size_px(size_px: int) -> int:
     return size_px + 2 * ceil(size_px * (sqrt(2.0) - 1.0) / 2.0 + 1.0)
 
 
-def turn(images: Tensor, degrees: Tensor, *, size_px: int) -> Tensor:
+def turned_places(size_px: int, degrees: NDArray[np.floating], *, device: torch.device) -> Tensor:
+    """Where each pixel of a turned square comes from.
+
+    Args:
+        size_px: S, side of the square.
+        degrees: (B,) counter-clockwise as seen on the screen; kept on the host, where sine and cosine are exact at
+            multiples of 90°.
+        device: of the result.
+
+    Returns:
+        (B, S, S, 2) float32, x and y in pixels from the centre.
+    """
+    turns = np.deg2rad(np.mod(np.asarray(degrees, np.float64), 360.0))
+    cosine = torch.as_tensor(np.cos(turns), dtype=torch.float32, device=device)[:, None, None]
+    sine = torch.as_tensor(np.sin(turns), dtype=torch.float32, device=device)[:, None, None]
+    place = torch.arange(size_px, device=device) - (size_px - 1) / 2
+    x, y = place[None, None, :], place[None, :, None]
+    return torch.stack([cosine * x - sine * y, sine * x + cosine * y], dim=3)
+
+
+def turn(images: Tensor, degrees: NDArray[np.floating], *, size_px: int) -> Tensor:
     """Turn square images about their centre and keep the middle ``size_px`` pixels.
 
     Args:
         images: (B, C, m, m), float; m is at least ``turned_size_px(size_px)`` for corners with content.
-        degrees: (B,) counter-clockwise as seen on the screen.
+        degrees: (B,) counter-clockwise as seen on the screen, on the host.
         size_px: side of the result.
 
     Returns:
         (B, C, size_px, size_px), bilinear between pixels.
 
     Example:
-        >>> turn(torch.eye(4)[None, None], torch.tensor([90.0]), size_px=2).round()
+        >>> turn(torch.eye(4)[None, None], np.array([90.0]), size_px=2).round()
         tensor([[[[0., 1.],
                   [1., 0.]]]])
     """
-    angle = torch.deg2rad(degrees.to(torch.float32))
-    cosine, sine = angle.cos(), angle.sin()
-    nothing = torch.zeros_like(angle)
-    rows = torch.stack([cosine, -sine, nothing, sine, cosine, nothing], dim=1).view(-1, 2, 3)
-    shape = [len(images), images.shape[1], size_px, size_px]
-    grid = F.affine_grid(rows * (size_px / images.shape[-1]), shape, align_corners=False)
+    grid = turned_places(size_px, degrees, device=images.device) * (2 / images.shape[-1])
     turned = F.grid_sample(images.float(), grid, padding_mode="border", align_corners=False)
     return turned.to(images.dtype)

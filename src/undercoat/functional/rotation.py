@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from undercoat.errors import SpecError, did_you_mean
+from undercoat.functional.geometry import turned_places
 
 __all__ = ["ROUND_SIGMA_PX", "Fill", "Kernel", "check_choice", "check_degrees", "disc", "is_quarter_turn", "rotate"]
 
@@ -136,19 +137,9 @@ def _side(images: Tensor) -> int:
     return int(width)
 
 
-def _sources(size_px: int, angles: NDArray[np.float64], device: torch.device) -> Tensor:
-    """(B, S, S, 2) x and y, in pixels from the centre, that each output pixel comes from."""
-    turns = np.deg2rad(np.mod(angles, 360.0))
-    cosine = torch.as_tensor(np.cos(turns), dtype=torch.float32, device=device)[:, None, None]
-    sine = torch.as_tensor(np.sin(turns), dtype=torch.float32, device=device)[:, None, None]
-    place = torch.arange(size_px, device=device) - (size_px - 1) / 2
-    x, y = place[None, None, :], place[None, :, None]
-    return torch.stack([cosine * x - sine * y, sine * x + cosine * y], dim=3)
-
-
 def _covered(size_px: int, angles: NDArray[np.float64], device: torch.device) -> Tensor:
     """(B, 1, S, S) bool: which output pixels come from the canvas, edges of its outer pixels included."""
-    return (_sources(size_px, angles, device).abs() <= size_px / 2).all(3)[:, None]
+    return (turned_places(size_px, angles, device=device).abs() <= size_px / 2).all(3)[:, None]
 
 
 def _sampled(images: Tensor, sources: Tensor) -> Tensor:
@@ -166,7 +157,7 @@ def _exact_or_linear(images: Tensor, angles: NDArray[np.float64]) -> Tensor:
     rest = np.flatnonzero(quarters != np.round(quarters))
     if len(rest):
         rows = torch.as_tensor(rest, device=images.device)
-        sources = _sources(images.shape[-1], angles[rest], images.device)
+        sources = turned_places(images.shape[-1], angles[rest], device=images.device)
         turned[rows] = _sampled(images[rows].float(), sources).to(images.dtype)
     return turned
 
@@ -175,7 +166,7 @@ def _round(images: Tensor, angles: NDArray[np.float64]) -> Tensor:
     """Weigh the 6 × 6 pixels about each source by a Gaussian; neighbours in pairs, one bilinear look-up for each."""
     batch, size_px = len(images), images.shape[-1]
     shared = angles[:1] if np.all(angles == angles[0]) else angles  # one table for all when all turn alike
-    sources = _sources(size_px, shared, images.device)
+    sources = turned_places(size_px, shared, device=images.device)
     pixel = (sources + (size_px - 1) / 2).floor()
     offsets = torch.arange(-2.0, 4.0, device=images.device)
     distance = pixel[..., None] + offsets - (size_px - 1) / 2 - sources[..., None]

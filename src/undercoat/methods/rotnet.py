@@ -30,7 +30,7 @@ class RotNet(Method):
     What no rotation can hide: images that are not square are squeezed to square canvases, and stretching them back
     leaves one axis blurrier than the other when views are nearly as fine as the canvases. On noise, a small network
     then finds the axis: with originals of 2:1 it is right half of the time where ``canvas_px`` is 1.2 × ``size_px``,
-    43 % at twice and 27 % at four times, chance being 25 %. Decode such images large.
+    43 % at twice and 27 % at four times, chance being 25 % (one run each). Decode such images large.
 
     Args:
         backbone: carries the gradient.
@@ -106,7 +106,7 @@ class RotNet(Method):
     def inputs(self, batch: Batch) -> list[Tensor]:
         """Return the R copies of each image, at 0, 1/R, 2/R, … of a turn counter-clockwise."""
         (images,) = batch.views
-        fill: Fill = "zero" if self.exact else self.fill  # a quarter turn leaves no corner to fill
+        fill: Fill = "reflect" if self.exact else self.fill  # a quarter turn leaves no corner to look for
         return [
             rotate(images, degrees, fill=fill, kernel=self.kernel, outside=self.backbone.mean.mean())
             for degrees in self._degrees()

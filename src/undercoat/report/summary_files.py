@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import mean, stdev
 
+from undercoat.report.arms import RANDOM
 from undercoat.report.folder import Found, load
 from undercoat.report.method_numbers import unlearned
 from undercoat.report.tables import arms_table, to_csv, to_markdown
 from undercoat.report.verdict import caveats, findings
+from undercoat.report.wording import fraction, signed
 from undercoat.report.writing import write
 
 __all__ = ["write_summary"]
@@ -25,11 +28,34 @@ def write_summary(folder: Path) -> Path:
     found = load(folder)
     table = arms_table(found.rows, found.arms)
     said = [*findings(found.rows, found.arms), *caveats(found.rows, found.arms), *unlearned(found), *found.notes]
-    lines = [f"# {found.name}", "", *_origin(found), "", to_markdown(table), "", *(f"- {text}" for text in said)]
+    lines = [f"# {found.name}", "", *_origin(found), "", to_markdown(table), "", *_by_seed(found)]
+    lines += [f"- {text}" for text in said]
     path = folder / "summary.md"
     write(path, "\n".join(lines) + "\n", instead="a folder that can be written")
     write(folder / "summary.csv", to_csv(table), instead="a folder that can be written")
     return path
+
+
+def _by_seed(found: Found) -> list[str]:
+    """How much each arm gained over random weights of the same seed, where there are both and several seeds."""
+    scores = {
+        (row.readout, row.arm, row.seed): row.value for row in found.rows if row.split == "test" and not row.versus
+    }
+    seeds = [int(seed) for seed in found.study.get("seeds") or []]
+    readouts = dict.fromkeys(readout for readout, arm, _ in scores if arm == RANDOM)
+    lines = []
+    for readout in readouts:
+        for arm in (arm.name for arm in found.arms if arm.name != RANDOM):
+            pairs = [(scores.get((readout, arm, seed)), scores.get((readout, RANDOM, seed))) for seed in seeds]
+            gains = [own - base for own, base in pairs if own is not None and base is not None]
+            if len(gains) == len(seeds) > 1:
+                cells = [*map(signed, gains), f"{signed(mean(gains))} ± {fraction(stdev(gains))}"]
+                lines.append(f"| {arm} | {readout} | {' | '.join(cells)} |")
+    if not lines:
+        return []
+    head = " | ".join(["arm", "readout", *(f"seed {seed}" for seed in seeds), "mean ± std"])
+    rule = " | ".join(["---", "---", *["---:"] * (len(seeds) + 1)])
+    return ["Gain over random weights of the same seed:", "", f"| {head} |", f"| {rule} |", *lines, ""]
 
 
 def _origin(found: Found) -> list[str]:

@@ -182,7 +182,7 @@ def _forget(folder: Path) -> None:
     Decoded images stay. So does a run that has taken a step: its settings were good.
     """
     if not (folder / "checkpoint.pt").exists() and not read_log(folder):
-        for name in (STAGE, AUTO, SETTINGS, ENVIRONMENT):
+        for name in (STAGE, AUTO, SETTINGS, ENVIRONMENT, "views.png"):
             (folder / name).unlink(missing_ok=True)
 
 
