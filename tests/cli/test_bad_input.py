@@ -198,6 +198,13 @@ def test_wrong_settings_of_a_method_get_a_sentence(method, arguments, sentence, 
     assert not (tmp_path / "run" / "stage.yaml").exists()  # so that the corrected command may use the folder
 
 
+def test_a_refused_run_leaves_no_sheet_of_other_views_behind(images, capsys, tmp_path):
+    wrong = ["--backbone", "vit_tiny_patch16_224"]  # takes 224 px only, which its first step finds out
+    line = said(capsys, "pretrain", "--data", images, "--out", tmp_path / "run", *TINY, *wrong)
+    assert "takes images of 224 × 224 px, not 32 × 32" in line
+    assert not (tmp_path / "run" / "views.png").exists()
+
+
 def test_supervised_needs_labels_and_says_so(images, capsys, tmp_path):
     for path in images.rglob("*.png"):
         path.rename(images / path.name.replace("img", f"{path.parent.name} img"))

@@ -44,6 +44,13 @@ def test_the_csv_holds_the_mean_over_seeds_of_the_records(study):
     assert mean == pytest.approx((seeds[0] + seeds[1]) / 2)
 
 
+def test_the_gain_of_every_seed_over_random_weights_stands_below_the_table(study):
+    value = {(r.arm, r.seed): r.value for r in load(study).rows if r.split == "test" and not r.versus}
+    gains = [value["target", seed] - value["random", seed] for seed in (0, 1)]
+    cells = " | ".join(f"{gain:+.3f}".replace("-", "−").replace("+0.000", "0.000") for gain in gains)
+    assert f"| target | knn | {cells} | " in (study / "summary.md").read_text(encoding="utf-8")
+
+
 def test_a_folder_without_a_study_gets_a_sentence(tmp_path):
     with pytest.raises(RunError):
         write_summary(tmp_path)
