@@ -203,9 +203,8 @@ def _announce(coat: Coat, folder: Path, console: Console) -> None:
     console.print(f"{coat.stage.coat}: {len(data):,} images of {data.name}, {coat.stage.backbone}", highlight=False)
     if data.skipped:
         names = ", ".join(key for key, _ in data.skipped[:3])
-        console.print(
-            f"{len(data.skipped)} files left out, such as {names} (undercoat data inspect lists them)", highlight=False
-        )
+        count = "1 file" if len(data.skipped) == 1 else f"{len(data.skipped)} files"
+        console.print(f"{count} left out, such as {names} (undercoat data inspect lists them)", highlight=False)
     _, step = progress_of(folder)
     if step:
         console.print(f"going on after step {step} of {coat.stage.steps}", highlight=False)
