@@ -107,7 +107,8 @@ def test_resize_rows_are_averages_and_mirror_when_the_crop_runs_backwards(start,
     # The middle of the crop stays its middle: a ramp is mapped to a ramp about the same centre.
     if edge == "image" and start > length and start + 2 * length < 64:
         ramp = matrix[0] @ (torch.arange(64.0) + 0.5)
-        assert ramp.mean().item() == pytest.approx(start + length / 2, abs=0.02)
+        # exact where the axis grows; where it shrinks, a triangle that is sampled at whole pixels leans by up to 0.06
+        assert ramp.mean().item() == pytest.approx(start + length / 2, abs=1e-3 if length <= size_out else 0.07)
 
 
 def test_mirrored_edges_continue_the_image():
