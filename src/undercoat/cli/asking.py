@@ -31,11 +31,14 @@ def data_inspect(spec: str, *, json: bool = False, cache: Path | None = None) ->
     return found.to_json() if json else found.text()
 
 
-def study_plan(recipe: Path, *, out: Path | None = None, device: str = "auto", measure: bool = True) -> None:
+def study_plan(
+    recipe: Path, *, set: str = "", out: Path | None = None, device: str = "auto", measure: bool = True
+) -> None:
     """Print the graph of a recipe, how much is left to do, and the time from steps measured here.
 
     Args:
         recipe: YAML file.
+        set: settings of the recipe to replace, such as ``"protocol.data=scans defaults.steps=50"``.
         out: the study's folder (default: ``runs/NAME``).
         device: to measure on.
         measure: take a few real steps to time them.
@@ -43,7 +46,7 @@ def study_plan(recipe: Path, *, out: Path | None = None, device: str = "auto", m
     from undercoat.study.plan import make_plan
 
     console = Console()
-    study = _study(recipe, out, device, None, False)
+    study = _study(recipe, set, out, device, None, False)
     plan = make_plan(study.graph(), study.out, device=device, console=console, measure=measure)
     console.print(plan.tree)
     saved = plan.if_separate - plan.coats
@@ -55,25 +58,32 @@ def study_plan(recipe: Path, *, out: Path | None = None, device: str = "auto", m
 
 
 def study_run(
-    recipe: Path, *, out: Path | None = None, device: str = "auto", cache: Path | None = None, strict: bool = False
+    recipe: Path,
+    *,
+    set: str = "",
+    out: Path | None = None,
+    device: str = "auto",
+    cache: Path | None = None,
+    strict: bool = False,
 ) -> Path:
     """Run a recipe: lay what is not laid yet, judge every arm, write the report.
 
     Args:
         recipe: YAML file.
+        set: settings of the recipe to replace, such as ``"protocol.data=scans defaults.steps=50"``.
         out: folder (default: ``runs/NAME``).
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         cache: where decoded images are kept.
         strict: stop at the first broken file.
     """
-    return _study(recipe, out, device, cache, strict).run()
+    return _study(recipe, set, out, device, cache, strict).run()
 
 
-def _study(recipe: Path, out: Path | None, device: str, cache: Path | None, strict: bool) -> Study:
+def _study(recipe: Path, changes: str, out: Path | None, device: str, cache: Path | None, strict: bool) -> Study:
     from undercoat.study.recipe import Recipe
     from undercoat.study.study import Study
 
-    loaded = Recipe.load(recipe)
+    loaded = Recipe.load(recipe, changes)
     return Study(loaded, out=out or Path("runs") / loaded.name, device=device, cache=cache, strict=strict)
 
 

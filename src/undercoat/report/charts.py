@@ -81,12 +81,16 @@ class Reference:
 
 @dataclass(frozen=True, kw_only=True)
 class Axes:
-    """Names of the axes; ``log_x`` for a logarithmic one, ``y_from_zero`` where the height itself matters."""
+    """Names of the axes; ``log_x`` for a logarithmic one, ``y_from_zero`` where the height itself matters.
+
+    With ``x_names`` the places 1, 2, … along x have names in place of numbers.
+    """
 
     x: str
     y: str
     log_x: bool = False
     y_from_zero: bool = False
+    x_names: tuple[str, ...] = ()
 
 
 def tick_text(value: float) -> str:
@@ -145,15 +149,23 @@ def _frame(x: Scale, y: Scale, axes: Axes) -> Markup:
         parts += [line(LEFT, y(tick), WIDTH - RIGHT, y(tick), "grid")]
         parts += [write(LEFT - 7, y(tick) + 4, tick_text(tick), anchor="end")]
     parts.append(line(LEFT, floor, WIDTH - RIGHT, floor, "axis"))
-    steps = [tick for tick in x.ticks(5) if tick == round(tick)]  # there is no step one and a half
-    for tick in clear_of_neighbours(steps, x, 26):
-        parts += [line(x(tick), floor, x(tick), floor + 4, "axis")]
-        parts += [write(x(tick), floor + 17, tick_text(tick))]
+    for tick, text in _places(x, axes):
+        parts += [line(x(tick), floor, x(tick), floor + 4, "axis"), write(x(tick), floor + 17, text)]
     parts += [
         write(WIDTH - RIGHT, HEIGHT - 6, axes.x, "label", "end"),
         write(4, 13, axes.y, "label", "start"),
     ]
     return join(parts)
+
+
+def _places(x: Scale, axes: Axes) -> list[tuple[float, str]]:
+    """Where ticks stand along x, and what is written below them."""
+    if axes.x_names:
+        widest = max(map(len, axes.x_names))
+        places = clear_of_neighbours([float(place) for place in range(1, len(axes.x_names) + 1)], x, 6.5 * widest + 4)
+        return [(place, axes.x_names[int(place) - 1]) for place in places]
+    steps = [tick for tick in x.ticks(5) if tick == round(tick)]  # there is no step one and a half
+    return [(tick, tick_text(tick)) for tick in clear_of_neighbours(steps, x, 26)]
 
 
 def _scales(series: Sequence[Series], references: Sequence[Reference], axes: Axes) -> tuple[Scale, Scale]:
@@ -166,7 +178,15 @@ def _scales(series: Sequence[Series], references: Sequence[Reference], axes: Axe
     positive = [step for step in steps if step > 0]
     log = axes.log_x and bool(positive)
     first = min(positive) if log else min(steps)
-    x = Scale(low=first, high=max(steps), start_px=LEFT + 8, end_px=WIDTH - RIGHT - 6, log=log, zero=0 in steps)
+    last = max(max(steps), len(axes.x_names))
+    x = Scale(
+        low=1 if axes.x_names else first,
+        high=last,
+        start_px=LEFT + 8,
+        end_px=WIDTH - RIGHT - 6,
+        log=log,
+        zero=0 in steps,
+    )
     return x, Scale(low=low, high=high, start_px=HEIGHT - BOTTOM, end_px=TOP)
 
 

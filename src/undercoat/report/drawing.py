@@ -51,25 +51,37 @@ class Drawing:
 
 
 def curve_drawing(
-    stem: str, title: str, series: Sequence[Series], axes: Axes, references: Sequence[Reference] = (), remark: str = ""
+    stem: str,
+    title: str,
+    series: Sequence[Series],
+    axes: Axes,
+    references: Sequence[Reference] = (),
+    remark: str = "",
+    *,
+    ends: tuple[str, str] = ("lowest_seed", "highest_seed"),
 ) -> Drawing:
-    """A line chart with legend and numbers."""
+    """A line chart with legend and numbers; ``ends`` says what its bands are bounded by."""
     said = "; ".join(f"{one.name} ends at {significant(one.points[-1].y)}" for one in series)
-    rows = [(one.name, point.x, point.y, point.low, point.high) for one in series for point in one.points]
+    along = axes.x.removesuffix(" (log)").replace(" ", "_")
+    rows = [(one.name, _place(point.x, axes), point.y, point.low, point.high) for one in series for point in one.points]
     across = [(one.name, None, one.value, None, None) for one in references]
     return Drawing(
         stem=stem,
         chart=line_chart(title, said, series, axes, references),
         lines=tuple((one.name, one.style) for one in series),
         remark=remark,
-        table=_by_step(series),
-        columns=("series", "step", "value", "lowest_seed", "highest_seed"),
+        table=_by_step(series, axes),
+        columns=("series", along, "value", *ends),
         data=(*rows, *across),
         has_reference=bool(references),
     )
 
 
-def _by_step(series: Sequence[Series]) -> tuple[list[str], list[list[str]]]:
+def _place(x: float, axes: Axes) -> Cell:
+    return axes.x_names[int(x) - 1] if axes.x_names else x
+
+
+def _by_step(series: Sequence[Series], axes: Axes) -> tuple[list[str], list[list[str]]]:
     steps = sorted({point.x for one in series for point in one.points})
     at = [{point.x: point for point in one.points} for one in series]
 
@@ -79,5 +91,6 @@ def _by_step(series: Sequence[Series]) -> tuple[list[str], list[list[str]]]:
         spread = "" if point.low == point.high else f" ({significant(point.low)} … {significant(point.high)})"
         return significant(point.y) + spread
 
-    rows = [[count(step), *(cell(one.get(step)) for one in at)] for step in steps]
-    return ["step", *(one.name for one in series)], rows
+    places = [str(_place(step, axes)) if axes.x_names else count(step) for step in steps]
+    rows = [[place, *(cell(one.get(step)) for one in at)] for place, step in zip(places, steps, strict=True)]
+    return [axes.x.removesuffix(" (log)"), *(one.name for one in series)], rows

@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 
 from undercoat.errors import RunError
+from undercoat.report.depth import depth_drawings, source_drawings
 from undercoat.report.drawing import Drawing
 from undercoat.report.figures import arms_drawings, knn_drawing, loss_drawing, rank_drawing, wait_drawing
 from undercoat.report.folder import Found, load
@@ -83,7 +84,8 @@ def write_report(folder: Path | str, *, out: Path | str | None = None, figures: 
 def _drawings(found: Found) -> dict[str, Drawing]:
     """All figures by file name, those of the same name numbered."""
     curves = [knn_drawing(found), loss_drawing(found), rank_drawing(found), wait_drawing(found)]
-    there = [one for one in (verdict_drawing(found), *arms_drawings(found), *curves) if one is not None]
+    layers = [*depth_drawings(found), *source_drawings(found)]
+    there = [one for one in (verdict_drawing(found), *layers, *arms_drawings(found), *curves) if one is not None]
     there += numbers_drawings(found)
     taken: dict[str, Drawing] = {}
     for one in there:

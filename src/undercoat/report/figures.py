@@ -8,6 +8,7 @@ from undercoat.report.arms import NULL_ARM
 from undercoat.report.blocks import note, section
 from undercoat.report.charts import Axes, Reference
 from undercoat.report.curves import coats_of, knn_series, log_series
+from undercoat.report.depth import depth_drawings, source_drawings
 from undercoat.report.dots import Dot, dot_chart
 from undercoat.report.drawing import Cell, Drawing, curve_drawing
 from undercoat.report.estimates import Estimate, Measure, estimate, measures, null_estimate
@@ -161,7 +162,8 @@ def wait_drawing(found: Found) -> Drawing | None:
 
 def figures_section(found: Found) -> Markup:
     """All figures, each a card of its own."""
-    first = [drawing.block for drawing in arms_drawings(found)]
+    there = [*depth_drawings(found), *source_drawings(found), *arms_drawings(found)]
+    first = [drawing.block for drawing in there]
     first = first or [note("Nothing was measured on test images yet, so there is no figure of the arms.")]
     knn, loss = knn_drawing(found), loss_drawing(found)
     no_knn = note("No k-NN curve was recorded: it needs labels and monitoring during training.")

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from undercoat.errors import RunError
+from undercoat.report.claims import claims_section
 from undercoat.report.figures import figures_section
 from undercoat.report.folder import Found, load
 from undercoat.report.health import health_section
@@ -20,6 +21,7 @@ __all__ = ["build", "render"]
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 PARTS = {
     "verdict": "Verdict",
+    "claims": "Claims",
     "arms": "Arms",
     "figures": "Figures",
     "pictures": "What it saw",
@@ -57,7 +59,8 @@ def _header(found: Found) -> Markup:
     if isinstance(seeds, list) and seeds:
         said.append(f"seed{'s' if len(seeds) > 1 else ''} {', '.join(str(seed) for seed in seeds)}")
     said.append(f"report written {datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
-    links = [tag("li", tag("a", title, href=f"#{anchor}")) for anchor, title in PARTS.items()]
+    parts = {anchor: title for anchor, title in PARTS.items() if anchor != "claims" or found.study.get("claims")}
+    links = [tag("li", tag("a", title, href=f"#{anchor}")) for anchor, title in parts.items()]
     return tag(
         "header",
         tag("a", "Skip to the verdict", href="#verdict", class_="skip"),
@@ -70,7 +73,15 @@ def _header(found: Found) -> Markup:
 
 def render(found: Found) -> str:
     """Return the whole page as text."""
-    parts = (verdict_section, arms_section, figures_section, pictures_section, health_section, repeat_section)
+    parts = (
+        verdict_section,
+        claims_section,
+        arms_section,
+        figures_section,
+        pictures_section,
+        health_section,
+        repeat_section,
+    )
     main = tag("main", [part(found) for part in parts])
     foot = tag("footer", tag("p", f"From the files in {found.folder}. Nothing in this page was measured again."))
     tip = tag("div", id="tip", role="status", aria_live="polite", hidden=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import mean, stdev
 
 from undercoat.report.arms import RANDOM
+from undercoat.report.claims import claims_text
 from undercoat.report.folder import Found, load
 from undercoat.report.method_numbers import unlearned
 from undercoat.report.tables import arms_table, to_csv, to_markdown
@@ -29,9 +30,9 @@ def write_summary(folder: Path) -> Path:
     table = arms_table(found.rows, found.arms)
     said = [*findings(found.rows, found.arms), *caveats(found.rows, found.arms), *unlearned(found), *found.notes]
     lines = [f"# {found.name}", "", *_origin(found), "", to_markdown(table), "", *_by_seed(found)]
-    lines += [f"- {text}" for text in said]
+    lines += [*(f"- {text}" for text in said), "", *claims_text(found)]
     path = folder / "summary.md"
-    write(path, "\n".join(lines) + "\n", instead="a folder that can be written")
+    write(path, "\n".join(lines).rstrip() + "\n", instead="a folder that can be written")
     write(folder / "summary.csv", to_csv(table), instead="a folder that can be written")
     return path
 

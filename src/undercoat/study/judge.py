@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -54,8 +55,8 @@ class Judge:
         self.train, self.test = labelled_sets(protocol, shelf)
         self.eval = prepare(self.train, self.test, protocol).eval
 
-    def run(self, graph: Graph, *, name: str, console: Console) -> list[Record]:
-        """Measure every arm, compare them in pairs and write the study's table."""
+    def run(self, graph: Graph, *, name: str, console: Console, asked: Sequence[tuple[str, str]] = ()) -> list[Record]:
+        """Measure every arm, compare them in pairs (those that were asked for among them) and write the table."""
         arms: dict[str, list[Evaluation]] = {}
         judged: dict[tuple[str, str], Evaluation] = {}
         for route in graph.routes:
@@ -66,7 +67,7 @@ class Judge:
         rows = [row for evaluations in arms.values() for evaluation in evaluations for row in evaluation.rows]
         rows += [row for evaluations in arms.values() for row in pooled(evaluations, seed=self.protocol.seed)]
         rows += majority_class(self.train, self.test, self.protocol, provenance={"study": name})
-        for first, second in pairs_to_compare(list(arms)):
+        for first, second in dict.fromkeys([*pairs_to_compare(list(arms)), *asked]):
             rows += compare(arms[first], arms[second], seed=self.protocol.seed)
         rows += monitor_rows(graph, self.out, study=name)
         records.rewrite(self.out, rows)

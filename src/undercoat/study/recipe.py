@@ -13,7 +13,9 @@ from pydantic import Field
 
 from undercoat.errors import SpecError, did_you_mean
 from undercoat.evaluation import Protocol
-from undercoat.spec import Spec, load_yaml
+from undercoat.spec import Spec
+from undercoat.study.claim import Claim
+from undercoat.study.recipe_file import merged, put, written
 from undercoat.study.stage import Stage
 
 __all__ = ["STANDARD_ARMS", "Leaf", "Recipe", "expand"]
@@ -34,7 +36,9 @@ class Recipe(Spec):
 
     Attributes:
         name: of the study.
-        backbone: of every stage that does not name its own.
+        backbone: of every chain from untrained weights whose first stage does not name its own.
+        backbone_arguments: of that network.
+        data: names for data specs; where a stage or the protocol says ``data: NAME``, this is looked up.
         defaults: settings of every stage that trains.
         stages: coats by name.
         arms: name → list of coats (a name, or a mapping with ``use: NAME`` and what differs), or a list of names
@@ -44,10 +48,13 @@ class Recipe(Spec):
         seeds: of every stage that trains; each arm runs once for each.
         protocol: how each arm's backbone is judged.
         watch: log-spaced points at which k-NN on held-out training images is measured during training.
+        claims: what the study is run to find out; judged when it is done.
     """
 
     name: str = "study"
     backbone: str | None = None
+    backbone_arguments: dict[str, Any] = {}
+    data: dict[str, str] = {}
     defaults: dict[str, Any] = {}
     stages: dict[str, dict[str, Any]] = {}
     arms: dict[str, list[Any]] | list[str] = ["random", "base", "target", "hpt", "hpt_bn"]
@@ -55,15 +62,28 @@ class Recipe(Spec):
     seeds: list[int] = Field(default=[0], min_length=1)
     protocol: Protocol | None = None
     watch: int = Field(default=8, ge=0)
+    claims: list[Claim] = []
 
     @classmethod
-    def load(cls, path: Path | str) -> Recipe:
-        """Read a YAML recipe.
+    def load(cls, path: Path | str, changes: str = "") -> Recipe:
+        """Read a YAML recipe; one that ``extends`` another holds only what differs from it.
+
+        Args:
+            path: of the file.
+            changes: settings to replace, ``path.to.setting=value`` with spaces between them (quotes keep spaces);
+                values are YAML.
 
         Raises:
             SpecError: naming what is wrong, with the nearest known setting.
         """
-        return cls.of(load_yaml(path), where=f"recipe {str(path)!r}")
+        return cls.of(written(path, changes), where=f"recipe {str(path)!r}{f' with {changes}' if changes else ''}")
+
+    @property
+    def judged_by(self) -> Protocol | None:
+        """The protocol with the data that it names looked up under ``data``."""
+        if self.protocol is None:
+            return None
+        return self.protocol.model_copy(update={"data": self.data.get(self.protocol.data, self.protocol.data)})
 
 
 @dataclass(frozen=True)
@@ -106,28 +126,9 @@ def _variants(recipe: Recipe) -> Iterator[tuple[str, Recipe]]:
     for values in itertools.product(*recipe.axes.values()):
         changed = recipe.model_dump(mode="python", exclude={"axes"})
         for path, value in zip(recipe.axes, values, strict=True):
-            _set(changed, path.split("."), value, path)
+            put(changed, path.split("."), value, path)
         tag = ", ".join(f"{path.split('.')[-1]}={value}" for path, value in zip(recipe.axes, values, strict=True))
         yield tag, Recipe.of(changed, where=f"recipe {recipe.name!r} with {tag}")
-
-
-def _set(tree: Any, path: list[str], value: Any, whole: str) -> None:
-    for depth, part in enumerate(path[:-1]):
-        if isinstance(tree, dict) and part not in tree and depth >= 2:
-            tree[part] = {}  # a stage's group of settings, such as optimiser, may not be written out
-        tree = tree[int(part)] if isinstance(tree, list) and part.isdigit() else _child(tree, part, whole)
-    if isinstance(tree, list):
-        tree[int(path[-1])] = value
-    elif isinstance(tree, dict):
-        tree[path[-1]] = value
-    else:
-        raise SpecError(f"axis {whole!r} leads nowhere; give a path such as stages.target.steps")
-
-
-def _child(tree: Any, part: str, whole: str) -> Any:
-    if not isinstance(tree, dict) or part not in tree:
-        raise SpecError(f"axis {whole!r} leads nowhere at {part!r}; give a path such as stages.target.steps")
-    return tree[part]
 
 
 def _touched(recipe: Recipe, arm: str, coats: list[Any]) -> bool:
@@ -158,7 +159,7 @@ def _arms(recipe: Recipe) -> dict[str, list[Any]]:
 
 def _stages(recipe: Recipe, arm: str, coats: list[Any], seed: int) -> Iterator[Stage]:
     if not coats:
-        values = {"name": "random", "init": "random", "backbone": _random_backbone(recipe), "seed": seed}
+        values = {"name": "random", "init": "random", "seed": seed, **_network(recipe)}
         yield Stage.of(values, where=f"arm {arm!r}")
         return
     for position, coat in enumerate(coats):
@@ -167,10 +168,13 @@ def _stages(recipe: Recipe, arm: str, coats: list[Any], seed: int) -> Iterator[S
             raise SpecError(f"{where} must be a stage's name or a mapping, not {coat!r}")
         asked = {"use": coat} if isinstance(coat, str) else dict(coat)
         values = _merged(recipe, asked, where)
+        if isinstance(values.get("data"), str):
+            values["data"] = recipe.data.get(values["data"], values["data"])
         values.setdefault("seed", seed)
         if position == 0 and "data" in values:
             values.setdefault("init", "random")
-            values.setdefault("backbone", _random_backbone(recipe))
+        if position == 0 and _untrained(values.get("init")) and "backbone" not in values:
+            values = {**_network(recipe), **values}
         if position > 0 and "init" in values:
             raise SpecError(f"{where} has init, but its weights come from the coat before; put init on the first coat")
         yield Stage.of(values, where=where)
@@ -184,8 +188,8 @@ def _merged(recipe: Recipe, asked: dict[str, Any], where: str) -> dict[str, Any]
     elif name not in recipe.stages:
         raise SpecError(f"{where} uses stage {name!r}, which is not under stages{did_you_mean(name, recipe.stages)}")
     else:
-        values = _over({"name": name, **recipe.stages[name]}, asked)
-    return _over(recipe.defaults, values) if _trains(values) else values
+        values = merged({"name": name, **recipe.stages[name]}, asked)
+    return merged(recipe.defaults, values) if _trains(values) else values
 
 
 def _trains(values: dict[str, Any]) -> bool:
@@ -193,12 +197,13 @@ def _trains(values: dict[str, Any]) -> bool:
     return not values.keys().isdisjoint(("data", "method", "train", "steps", "epochs"))
 
 
-def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(below)
-    for key, value in above.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _over(merged[key], value) if both else value
-    return merged
+def _untrained(init: Any) -> bool:
+    return isinstance(init, str) and (init == "random" or init.startswith("k_means"))
+
+
+def _network(recipe: Recipe) -> dict[str, Any]:
+    arguments = {"backbone_arguments": recipe.backbone_arguments} if recipe.backbone_arguments else {}
+    return {"backbone": _random_backbone(recipe), **arguments}
 
 
 def _random_backbone(recipe: Recipe) -> str:

@@ -14,6 +14,7 @@ from rich.console import Console
 from undercoat.files import atomic
 from undercoat.runtime import require_one_process
 from undercoat.study.announcing import announce_chosen
+from undercoat.study.claim import check_claims, pairs_of
 from undercoat.study.coat import Coat, lay, open_folder
 from undercoat.study.folder import STUDY, claim, progress_of, read_study, refuse_foreign, stages_folder, write_study
 from undercoat.study.graph import DataShelf, Graph, build_graph
@@ -74,7 +75,9 @@ class Study:
     def graph(self) -> Graph:
         """Resolve every stage; opens (and the first time decodes) the data."""
         if self._graph is None:
-            self._graph = build_graph(expand(self.recipe), self.shelf, stages_folder(self.out), device=self.device)
+            leaves = expand(self.recipe)
+            check_claims(self.recipe.claims, {leaf.arm for leaf in leaves}, self.recipe.judged_by)
+            self._graph = build_graph(leaves, self.shelf, stages_folder(self.out), device=self.device)
         return self._graph
 
     def run(self) -> Path:
@@ -89,13 +92,16 @@ class Study:
         with claim(self.out):
             graph = self.graph()
             judge = (
-                None if self.recipe.protocol is None else Judge(self.recipe.protocol, self.shelf, self.out, self.device)
+                None
+                if self.recipe.judged_by is None
+                else Judge(self.recipe.judged_by, self.shelf, self.out, self.device)
             )
             self._describe(graph)
             for number, coat in enumerate(graph.coats.values(), start=1):
                 self._lay(graph, coat, number)
             if judge is not None:
-                judge.run(graph, name=self.recipe.name, console=self.console)
+                asked = pairs_of(self.recipe.claims)
+                judge.run(graph, name=self.recipe.name, console=self.console, asked=asked)
         from undercoat.report import build, write_summary
 
         write_summary(self.out)
@@ -112,9 +118,9 @@ class Study:
         announce_chosen(self.console, news)
         self._announced += news
         watch, points = None, frozenset[int]()
-        if self.recipe.protocol is not None and coat.stage.kind == "pretrain":
+        if self.recipe.judged_by is not None and coat.stage.kind == "pretrain":
             points = watch_points(coat.stage.steps or 0, self.recipe.watch)
-            watch = knn_watch(self.recipe.protocol, self.shelf, coat.stage.precision)
+            watch = knn_watch(self.recipe.judged_by, self.shelf, coat.stage.precision)
         lay(coat, folder, device=self.device, watch=watch, watch_at=points)
 
     def _describe(self, graph: Graph) -> None:
@@ -132,6 +138,7 @@ class Study:
                 "created": datetime.now(UTC).isoformat(timespec="seconds"),
                 "seeds": self.recipe.seeds,
                 "arms": list(arms.values()),
+                "claims": [claim.model_dump(mode="json") for claim in self.recipe.claims],
             },
         )
         with atomic(self.out / "study.yaml") as temporary:
