@@ -38,6 +38,13 @@ def test_a_recipe_that_extends_another_says_only_what_differs(folder):
     assert above.stages == Recipe.load(folder / "below.yaml").stages
 
 
+def test_arms_are_replaced_and_other_mappings_laid_over(folder):
+    (folder / "one.yaml").write_text("extends: below.yaml\narms: {only: [coat]}\ndata: {probe: x}\n", "utf-8")
+    one = Recipe.load(folder / "one.yaml")
+    assert list(one.arms) == ["only"]
+    assert one.data == {"home": "sample:noto", "probe": "x"}
+
+
 def test_changes_from_the_command_line_come_last(folder):
     changed = Recipe.load(folder / "above.yaml", 'data.probe="my folder" defaults.steps=7 stages.coat.optimiser.lr=0.2')
     assert changed.judged_by.data == "my folder"

@@ -10,8 +10,10 @@ from typing import Any
 
 import torch
 
-from undercoat.backbones import alexnet, timm_models
+from undercoat.backbones import alexnet, scattering, timm_models
 from undercoat.backbones.backbone import Backbone
+from undercoat.backbones.freezing import draw_rest_anew, frozen_parts, frozen_text
+from undercoat.backbones.k_means_weights import refuse_special_convolutions, set_k_means_weights
 from undercoat.backbones.trainable import TRAINABLE, norm_modules, set_mode, set_trainable
 from undercoat.errors import SpecError, did_you_mean
 
@@ -21,19 +23,36 @@ __all__ = [
     "Backbone",
     "build_backbone",
     "canonical_name",
+    "draw_rest_anew",
+    "frozen_parts",
+    "frozen_text",
     "known_backbones",
     "norm_modules",
+    "refuse_special_convolutions",
+    "set_k_means_weights",
     "set_mode",
     "set_trainable",
 ]
 
+#: our own networks → the module that has them
+_OURS: dict[str, Any] = {name: module for module in (alexnet, scattering) for name in module.MODELS}
+
+
+def _build_ours(model: str, **settings: Any) -> timm_models.Built:
+    if model not in _OURS:
+        hint = did_you_mean(model, _OURS)
+        raise SpecError(f"'undercoat/{model}' is no model of ours{hint} (known: {', '.join(_OURS)})")
+    built: timm_models.Built = _OURS[model].build(model, **settings)
+    return built
+
+
 #: library → function that builds ``model`` for images of ``channels`` and gives (trunk, dim, mean, std)
-BACKBONES: dict[str, Callable[..., timm_models.Built]] = {"undercoat": alexnet.build, "timm": timm_models.build}
+BACKBONES: dict[str, Callable[..., timm_models.Built]] = {"undercoat": _build_ours, "timm": timm_models.build}
 
 
 def known_backbones() -> dict[str, str]:
     """List every backbone's full name with a word about it: ours first, then timm's."""
-    ours = {f"undercoat/{name}": about for name, about in alexnet.MODELS.items()}
+    ours = {f"undercoat/{name}": module.MODELS[name] for name, module in _OURS.items()}
     return ours | {f"timm/{name}": "" for name in timm_models.model_names()}
 
 
@@ -45,7 +64,7 @@ def canonical_name(name: str) -> str:
     """
     library, slash, _ = name.partition("/")
     if not slash:
-        return f"undercoat/{name}" if name in alexnet.MODELS else f"timm/{name}"
+        return f"undercoat/{name}" if name in _OURS else f"timm/{name}"
     if library not in BACKBONES:
         hint = did_you_mean(library, BACKBONES)
         raise SpecError(f"{library!r} is no backbone library{hint} (undercoat list backbones)")

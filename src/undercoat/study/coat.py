@@ -14,16 +14,17 @@ import torch
 import yaml
 
 from undercoat.augment import Augmentation, augmentation
-from undercoat.backbones import Backbone, set_mode, set_trainable
+from undercoat.backbones import Backbone, build_backbone, draw_rest_anew, set_mode, set_trainable
 from undercoat.backbones.trainable import batch_norms
 from undercoat.data import Canvases
 from undercoat.data.loader import sequential
 from undercoat.errors import RunError
 from undercoat.files import atomic, write_json
-from undercoat.interop import Initial, initial_backbone, load_backbone, save_backbone
+from undercoat.interop import Initial, load_backbone, save_backbone
 from undercoat.methods import method_class
 from undercoat.runtime import Runtime
 from undercoat.spec import difference
+from undercoat.study.first_weights import first_weights, fit_channels
 from undercoat.study.resolution import Resolution
 from undercoat.study.stage import NOT_IN_DIGEST, Stage, stage_digest
 from undercoat.study.views_sheet import save_views_sheet
@@ -61,12 +62,14 @@ class Coat:
         data: images without labels; None for a stage that only loads weights.
         parent: the folder of the stage before; None for the first.
         parent_digest: its digest, "" for none.
+        init_data: images without labels that first weights are made from; None where ``init`` names no data.
     """
 
     resolution: Resolution
     data: Canvases | None
     parent: Path | None
     parent_digest: str
+    init_data: Canvases | None = None
 
     @property
     def stage(self) -> Stage:
@@ -76,7 +79,8 @@ class Coat:
     @property
     def digest(self) -> str:
         """Names the coat's folder."""
-        return stage_digest(self.stage, data_digest=self.data_digest, parent=self.parent_digest)
+        init = "" if self.init_data is None else self.init_data.digest
+        return stage_digest(self.stage, data_digest=self.data_digest, parent=self.parent_digest, init_digest=init)
 
     @property
     def data_digest(self) -> str:
@@ -91,6 +95,7 @@ class Coat:
             "parent": self.parent_digest,
             "data_digest": self.data_digest,
             "images": 0 if self.data is None else len(self.data),
+            "sources": 0 if self.data is None else self.data.sources,
             **self.stage.model_dump(mode="json"),
         }
 
@@ -154,9 +159,7 @@ def lay(
         Interrupted: after saving, when Ctrl-C or a scheduler asked for it.
     """
     stage, started, clock = coat.stage, datetime.now(UTC), time.perf_counter()
-    backbone, match = first_weights(stage) if coat.parent is None else (load_backbone(coat.parent), None)
-    if stage.normalise == "data" and coat.data is not None:
-        backbone.set_normalisation(_fit_channels(coat.data.mean, backbone), _fit_channels(coat.data.std, backbone))
+    backbone, match = _start(coat)
     runtime = runtime or Runtime.start(device=device, precision=stage.precision, backbone=backbone)
     if runtime.is_main:
         environment = {**runtime.describe(), "started": started.isoformat(timespec="seconds")}
@@ -181,19 +184,17 @@ def lay(
     return folder
 
 
-def first_weights(stage: Stage) -> Initial:
-    """Build the network that a chain's first stage names, with the weights that it starts from."""
-    return initial_backbone(
-        stage.init or "random",
-        backbone=stage.backbone,
-        channels=stage.channels or 3,
-        arguments=stage.backbone_arguments,
-        seed=stage.seed,
-    )
-
-
-def _fit_channels(values: tuple[float, ...], backbone: Backbone) -> list[float]:
-    return list(values) if len(values) == backbone.channels else [sum(values) / len(values)] * backbone.channels
+def _start(coat: Coat) -> Initial:
+    """The network as the coat finds it: what came before, what is drawn anew, and its mean and std."""
+    stage = coat.stage
+    found = Initial(load_backbone(coat.parent), None) if coat.parent else first_weights(stage, coat.init_data)
+    backbone = found.backbone
+    if stage.fresh:
+        built: dict[str, Any] = {"channels": backbone.channels, "arguments": backbone.arguments}
+        draw_rest_anew(backbone, stage.frozen or (), build_backbone(backbone.name, **built, seed=stage.seed))
+    if stage.normalise == "data" and coat.data is not None:
+        backbone.set_normalisation(fit_channels(coat.data.mean, backbone), fit_channels(coat.data.std, backbone))
+    return found
 
 
 def _pretrain(
@@ -209,7 +210,9 @@ def _pretrain(
     assert stage.steps is not None
     assert stage.log_every
     assert stage.checkpoint_every
-    set_trainable(backbone, stage.train)  # before the method copies the backbone or anything is wrapped
+    frozen = tuple(stage.frozen or ())
+    # before the method copies the backbone or anything is wrapped
+    set_trainable(backbone, stage.train, frozen=frozen)
     method = method_class(stage.method)(backbone, **stage.method_arguments)
     training = Training(
         data=data,
@@ -228,6 +231,7 @@ def _pretrain(
         part=stage.train,
         runtime=runtime,
         folder=folder,
+        frozen=frozen,
         title=stage.coat,
         watch=None if watch is None else watch(backbone),
     )
@@ -252,13 +256,13 @@ def _refresh_statistics(backbone: Backbone, coat: Coat, runtime: Runtime) -> Non
     stage, data = coat.stage, coat.data
     assert data is not None
     set_trainable(backbone, "statistics")
+    set_mode(backbone, "statistics", frozen=stage.frozen or ())
     backbone.to(runtime.device)
-    norms = batch_norms(backbone)
+    norms = [norm for norm in batch_norms(backbone) if norm.training]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()  # type: ignore[operator]
         norm.momentum = None  # type: ignore[assignment]
-    set_mode(backbone, "statistics")
     from undercoat.augment import centre_view
 
     for loaded in sequential(data, stage.batch):

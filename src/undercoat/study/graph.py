@@ -21,7 +21,7 @@ from undercoat.study.recipe import Leaf
 from undercoat.study.resolution import StageFacts, resolve
 from undercoat.study.stage import Stage
 
-__all__ = ["DataShelf", "Graph", "Route", "build_graph", "labelled_images", "pretraining_images"]
+__all__ = ["DataShelf", "Graph", "Route", "build_graph", "init_images", "labelled_images", "pretraining_images"]
 
 
 def pretraining_images(canvases: Canvases) -> Canvases:
@@ -30,7 +30,10 @@ def pretraining_images(canvases: Canvases) -> Canvases:
     Raises:
         DataError: when the data is all test split.
     """
-    kept = np.flatnonzero(np.asarray(canvases.splits) != "test")
+    test = np.asarray(canvases.splits) == "test"
+    if not test.any():
+        return canvases.without_labels()
+    kept = np.flatnonzero(~test)
     if not len(kept):
         raise DataError(f"{canvases.name} holds only test images, which pretraining must not see; name other data")
     return canvases.take(kept).without_labels()
@@ -85,6 +88,13 @@ class DataShelf:
                 spec, size_px=size_px, cache=self.cache, strict=self.strict, progress=self.progress
             )
         return self._opened[key]
+
+
+def init_images(stage: Stage, shelf: DataShelf) -> Canvases | None:
+    """The images that ``init: k_means:DATA`` names, but for test images and labels; None for any other start."""
+    if stage.init_data is None:
+        return None
+    return pretraining_images(shelf.open(stage.init_data, size_px=stage.canvas_px))
 
 
 @dataclass(frozen=True)
@@ -164,7 +174,7 @@ class _Builder:
         folder = self.stages_folder / parent if parent else None
         stage = stage.model_copy(update={"backbone": network.name, "backbone_arguments": network.arguments})
         if stage.data is None:
-            return Coat(resolve(stage, None), None, folder, parent)
+            return Coat(resolve(stage, None), None, folder, parent, init_images(stage, self.shelf))
         data = self._images(stage)
         facts = StageFacts(
             images=len(data),
@@ -179,7 +189,7 @@ class _Builder:
         resolution = resolve(stage, facts)
         if stage.precision == "auto":
             resolution.chosen.append(("precision", network.precision, network.reason))
-        return Coat(resolution, data, folder, parent)
+        return Coat(resolution, data, folder, parent, init_images(stage, self.shelf))
 
     def _images(self, stage: Stage) -> Canvases:
         assert stage.data is not None
@@ -206,9 +216,10 @@ class _Builder:
         key = canonical(
             [first.init, first.backbone, first.backbone_arguments, first.channels, stage.train, stage.precision]
         )
+        key += canonical(stage.frozen)
         if key not in self._networks:
             backbone = first_weights(first).backbone
-            set_trainable(backbone, stage.train)
+            set_trainable(backbone, stage.train, frozen=stage.frozen or ())
             where = Runtime.reading(backbone, device=self.device, precision=stage.precision)
             norms = bool(batch_norms(backbone))
             self._networks[key] = _Network(backbone.name, backbone.arguments, norms, where.precision, where.reason)

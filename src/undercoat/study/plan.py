@@ -55,7 +55,7 @@ def measure_seconds_per_step(coat: Coat, *, device: str = "auto") -> float:
     stage, data = coat.stage, coat.data
     assert data is not None
     backbone = first_weights(stage.model_copy(update={"init": "random"})).backbone
-    set_trainable(backbone, stage.train)
+    set_trainable(backbone, stage.train, frozen=stage.frozen or ())
     runtime = Runtime.start(device=device, precision=stage.precision, backbone=backbone)
     method = method_class(stage.method)(backbone, **stage.method_arguments)
     with tempfile.TemporaryDirectory() as folder:
@@ -69,6 +69,7 @@ def measure_seconds_per_step(coat: Coat, *, device: str = "auto") -> float:
             part=stage.train,
             runtime=runtime,
             folder=Path(folder),
+            frozen=tuple(stage.frozen or ()),
             title="measuring a step",
             tensorboard=False,
         )
@@ -99,7 +100,8 @@ def make_plan(graph: Graph, out: Path, *, device: str, console: Console, measure
         if todo == 0:
             continue
         network = (stage.backbone, canonical(stage.backbone_arguments))
-        key = (*network, stage.method, stage.train, stage.batch, stage.size_px, stage.precision)
+        trained = (stage.train, *(stage.frozen or ()))
+        key = (*network, stage.method, *trained, stage.batch, stage.size_px, stage.precision)
         if key not in seconds_of:
             seconds_of[key] = measure_seconds_per_step(coat, device=device) if measure else float("nan")
         steps, images = steps + todo, images + todo * stage.batch

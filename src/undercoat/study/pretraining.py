@@ -17,7 +17,7 @@ from undercoat.study.coat import AUTO, ENVIRONMENT, STAGE, Coat, lay, open_folde
 from undercoat.study.folder import claim, progress_of, refuse_foreign
 from undercoat.study.graph import DataShelf, build_graph
 from undercoat.study.recipe import Leaf
-from undercoat.study.stage import Stage
+from undercoat.study.stage import K_MEANS, Stage
 from undercoat.study.watching import knn_watch
 from undercoat.training.log import read_log
 from undercoat.training.schedule import watch_points
@@ -37,6 +37,8 @@ def pretrain(
     method_arguments: dict[str, Any] | None = None,
     preset: str = "auto",
     train: Literal["all", "norm", "head", "statistics"] = "all",
+    frozen: list[str] | str | None = None,
+    fresh: bool = False,
     steps: int | None = None,
     epochs: float | None = None,
     batch: int = 128,
@@ -65,11 +67,14 @@ def pretrain(
         data: images: a folder, CSV, IDX or NumPy file, or ``sample:NAME``; labels are looked at by ``supervised`` only.
         out: folder of the run; nothing in it is overwritten.
         backbone: the network, ``timm/NAME``; may be left out where ``init`` implies it (default: timm/resnet18).
-        init: first weights: ``random``, ``imagenet-lite0``, ``timm-pretrained``, ``timm/NAME.TAG``, a run, or a file.
+        init: first weights: ``random``, ``imagenet-lite0``, ``timm-pretrained``, ``timm/NAME.TAG``, ``k_means:DATA``
+            (filters clustered from images), a run, or a file.
         method: of ``undercoat list methods``.
         method_arguments: settings of the method; what is left out fits the data and the budget.
         preset: ``auto`` suits small data, ``paper`` takes the published values; some methods have more.
         train: ``all`` weights, ``norm`` (norms only, HPT-BN), ``head``, or ``statistics`` (no gradient).
+        frozen: layers that stay as they are, with everything before them, such as ``conv1,conv2``.
+        fresh: draw all but the frozen layers anew before training.
         steps: optimiser steps; give this or ``epochs``, or neither.
         epochs: passes over the data.
         batch: images a step, over all processes.
@@ -139,7 +144,7 @@ def run_settings(folder: Path) -> dict[str, Any]:
 
 def _stage(settings: dict[str, Any]) -> Stage:
     spec = {key: value for key, value in settings.items() if key in Stage.model_fields and value is not None}
-    if spec["init"] == "random":
+    if spec["init"] == "random" or spec["init"].startswith(K_MEANS):
         spec.setdefault("backbone", "timm/resnet18")
     return Stage.of(spec, where="pretrain")
 

@@ -16,7 +16,7 @@ from undercoat.evaluation import Protocol
 from undercoat.spec import Spec
 from undercoat.study.claim import Claim
 from undercoat.study.recipe_file import merged, put, written
-from undercoat.study.stage import Stage
+from undercoat.study.stage import K_MEANS, Stage
 
 __all__ = ["STANDARD_ARMS", "Leaf", "Recipe", "expand"]
 
@@ -29,6 +29,8 @@ STANDARD_ARMS: dict[str, list[Any]] = {
     "hpt": ["base", "target"],
     "hpt_bn": ["base", {"use": "target", "train": "norm"}],
 }
+
+_SIZES = ("size_px", "canvas_px")
 
 
 class Recipe(Spec):
@@ -189,7 +191,11 @@ def _merged(recipe: Recipe, asked: dict[str, Any], where: str) -> dict[str, Any]
         raise SpecError(f"{where} uses stage {name!r}, which is not under stages{did_you_mean(name, recipe.stages)}")
     else:
         values = merged({"name": name, **recipe.stages[name]}, asked)
-    return merged(recipe.defaults, values) if _trains(values) else values
+    if _trains(values):
+        return merged(recipe.defaults, values)
+    if str(values.get("init", "")).startswith(K_MEANS):  # made from images, at the size that the stages see that train
+        return merged({key: recipe.defaults[key] for key in _SIZES if key in recipe.defaults}, values)
+    return values
 
 
 def _trains(values: dict[str, Any]) -> bool:

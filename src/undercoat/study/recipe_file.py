@@ -15,6 +15,10 @@ from undercoat.spec import load_yaml
 __all__ = ["merged", "put", "written"]
 
 
+#: mappings that a recipe replaces in the one that it extends; all others are laid over those below
+_REPLACED = frozenset({"arms", "axes", "readouts", "backbone_arguments"})
+
+
 def written(path: Path | str, changes: str = "") -> dict[str, Any]:
     """Read what a recipe says: the file that it extends below it, and changed settings above.
 
@@ -40,7 +44,7 @@ def _extended(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
         return values
     if not isinstance(below, str):
         raise SpecError(f"recipe {str(path)!r} extends {below!r}; give the name of one file beside it")
-    return merged(_extended(path.parent / below, (*above, path.resolve())), values)
+    return merged(_extended(path.parent / below, (*above, path.resolve())), values, replaced=_REPLACED)
 
 
 def _changes(text: str) -> Iterator[tuple[str, Any]]:
@@ -88,12 +92,21 @@ def _child(tree: Any, part: str, whole: str) -> Any:
     return tree[part]
 
 
-def merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+def merged(below: dict[str, Any], above: dict[str, Any], *, replaced: frozenset[str] = frozenset()) -> dict[str, Any]:
     """Lay one mapping over another, and so for the mappings inside; everything else is replaced.
+
+    Args:
+        below: shows where the other has nothing.
+        above: comes first.
+        replaced: names of mappings that are not laid over one another but replaced, wherever they stand.
 
     Example:
         >>> merged({"a": {"b": 1, "c": 2}}, {"a": {"b": 3}})
         {'a': {'b': 3, 'c': 2}}
     """
-    both = {key: value for key, value in above.items() if isinstance(value, dict) and isinstance(below.get(key), dict)}
-    return {**below, **above, **{key: merged(below[key], value) for key, value in both.items()}}
+    inside = {
+        key: merged(below[key], value, replaced=replaced)
+        for key, value in above.items()
+        if key not in replaced and isinstance(value, dict) and isinstance(below.get(key), dict)
+    }
+    return {**below, **above, **inside}

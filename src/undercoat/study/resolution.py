@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
 
 from undercoat.augment import augmentation
 from undercoat.backbones import canonical_name
@@ -65,13 +65,13 @@ def resolve(stage: Stage, facts: StageFacts | None) -> Resolution:
         backbone = None if stage.backbone is None else canonical_name(stage.backbone)
         return Resolution(stage.model_copy(update={"backbone": backbone}), [])
     chosen: Chosen = []
+    came_trained = facts.initialised
+    new = stage.fresh or stage.init_data is not None  # most of the network, or nothing of it was trained
+    facts = replace(facts, initialised=came_trained and not new)
     batch = _batch(stage, facts, chosen)
     steps = _steps(stage, facts, batch, chosen)
     size = _size(stage, facts, chosen)
-    normalise = stage.normalise
-    if normalise == "auto":
-        normalise = "keep" if facts.initialised else "data"
-        chosen.append(("normalise", normalise, f"{'trained' if facts.initialised else 'random'} weights come first"))
+    normalise = _normalise(stage, came_trained, chosen)
     preset = _preset(stage)
     look, changed = stage.augmentation, dict(stage.augmentation_arguments)
     if look == "auto":
@@ -149,6 +149,14 @@ def _size(stage: Stage, facts: StageFacts, chosen: Chosen) -> int:
     size = min(224, facts.canvas_px)
     chosen.append(("size_px", size, f"canvases are {facts.canvas_px} px; 224 at most"))
     return size
+
+
+def _normalise(stage: Stage, came_trained: bool, chosen: Chosen) -> Literal["keep", "data"]:
+    if stage.normalise != "auto":
+        return stage.normalise
+    normalise: Literal["keep", "data"] = "keep" if came_trained else "data"
+    chosen.append(("normalise", normalise, f"{'trained' if came_trained else 'random'} weights come first"))
+    return normalise
 
 
 def _preset(stage: Stage) -> Preset:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from undercoat.backbones import frozen_text
 from undercoat.interop.initial import identity
 from undercoat.spec import Spec, digest
 from undercoat.training.optim import OptimiserSpec
 
-__all__ = ["NOT_IN_DIGEST", "Stage", "stage_digest"]
+__all__ = ["K_MEANS", "NOT_IN_DIGEST", "Stage", "stage_digest"]
+
+#: what ``init`` begins with where filters are clustered from images
+K_MEANS = "k_means:"
 
 #: settings that do not touch the weights
 NOT_IN_DIGEST = ("name", "checkpoint_every", "log_every")
@@ -24,8 +28,8 @@ class Stage(Spec):
     Attributes:
         name: shown in chains, such as ``target``.
         data: images; their labels are never looked at.
-        init: first weights: ``random``, a run, a file, ``timm/NAME``, ``imagenet-lite0``. In a chain only the first
-            stage has it.
+        init: first weights: ``random``, a run, a file, ``timm/NAME``, ``imagenet-lite0``, ``k_means:DATA``. In a chain
+            only the first stage has it.
         backbone: the network; may be left out where ``init`` implies it.
         backbone_arguments: of its constructor.
         channels: input channels; auto: three (grey is repeated), or the images' own when they have more.
@@ -34,6 +38,9 @@ class Stage(Spec):
         preset: ``auto`` fits small data; ``paper`` takes the published values; some methods have more.
         train: ``all`` weights, ``norm`` (scale, shift and statistics of the norms, HPT-BN), ``head`` (the backbone
             stays), or ``statistics`` (batch statistics are refreshed without a gradient).
+        frozen: layers that stay as they are, with everything before them, weights and batch statistics alike: names
+            of ``layer_names`` or dotted paths, as a list or with commas between.
+        fresh: before training, draw all but the frozen layers anew from the seed, as the network is first built.
         steps: optimiser steps; give this or ``epochs``.
         epochs: passes over the data.
         batch: images a step over all processes; at most the data set.
@@ -63,6 +70,8 @@ class Stage(Spec):
     method_arguments: dict[str, Any] = {}
     preset: str = "auto"
     train: Literal["all", "norm", "head", "statistics"] = "all"
+    frozen: list[str] | None = None
+    fresh: bool | None = None
     steps: int | None = Field(default=None, ge=0)
     epochs: float | None = Field(default=None, ge=0)
     batch: int = Field(default=128, ge=1)
@@ -79,11 +88,44 @@ class Stage(Spec):
     checkpoint_every: int | None = Field(default=None, ge=1)
     log_every: int | None = Field(default=None, ge=1)
 
+    @field_validator("frozen", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+    @field_validator("frozen", "fresh", mode="after")
+    @classmethod
+    def _none_when_off(cls, value: Any) -> Any:
+        return value or None  # so that writing out the default leaves the digest
+
     @model_validator(mode="after")
     def _one_budget(self) -> Stage:
         if self.steps is not None and self.epochs is not None:
             raise ValueError("it has both steps and epochs; keep one of them")
         return self
+
+    @model_validator(mode="after")
+    def _frozen_makes_sense(self) -> Stage:
+        if self.fresh and not self.frozen:
+            raise ValueError(
+                "fresh draws all but the frozen layers anew and none is frozen; name some under frozen, or use init: "
+                "random in a chain of its own"
+            )
+        if self.frozen and self.data is None:
+            raise ValueError("it has frozen layers and no data to train the others on; add data, or leave frozen out")
+        return self
+
+    @field_validator("init")
+    @classmethod
+    def _names_images(cls, value: str | None) -> str | None:
+        if value in ("k_means", K_MEANS):
+            raise ValueError("filters are clustered from images, so name some, such as k_means:sample:noto")
+        return value
+
+    @property
+    def init_data(self) -> str | None:
+        """The data that first weights are made from; None for those that need none."""
+        return self.init.removeprefix(K_MEANS) if self.init and self.init.startswith(K_MEANS) else None
 
     @property
     def kind(self) -> str:
@@ -99,16 +141,27 @@ class Stage(Spec):
             return self.init or self.name
         if self.kind == "statistics":
             return f"{self.name}: batch statistics"
-        part = {"all": "", "norm": " (norms)", "head": " (head)"}[self.train]
-        return f"{self.name}: {self.method}{part}"
+        words = {"all": [], "norm": ["norms"], "head": ["head"]}[self.train]
+        words += [frozen_text(self.frozen)] if self.frozen else []
+        words += ["the rest new"] if self.fresh else []
+        return f"{self.name}: {self.method}" + (f" ({', '.join(words)})" if words else "")
 
 
-def stage_digest(stage: Stage, *, data_digest: str, parent: str) -> str:
-    """Hash what decides a stage's weights: its resolved spec, its images and its parent's digest."""
+def stage_digest(stage: Stage, *, data_digest: str, parent: str, init_digest: str = "") -> str:
+    """Hash what decides a stage's weights: its resolved spec, its images and its parent's digest.
+
+    Args:
+        stage: resolved.
+        data_digest: of the content of its images.
+        parent: digest of the stage before.
+        init_digest: of the content of the images that first weights are made from.
+    """
     values = {key: value for key, value in stage.model_dump(mode="json").items() if key not in NOT_IN_DIGEST}
     values.pop("data")  # the digest of the content stands for it, wherever the images lie
     values["init"] = None if stage.init is None else identity(stage.init)
-    if stage.kind == "init" and stage.init != "random":
+    if stage.init_data is not None:
+        values["init"] = K_MEANS + init_digest
+    elif stage.kind == "init" and stage.init != "random":
         values.pop("seed")
     return digest({"stage": _given(values), "data": data_digest, "parent": parent})
 

@@ -52,7 +52,7 @@ class _Watch:
         self.precision = precision
 
     def __call__(self, step: int) -> dict[str, float]:
-        device = next(self.backbone.parameters()).device
+        device = self.backbone.mean.device  # there may be no weights
         dtype = Runtime.reading(self.backbone, device=device.type, precision=self.precision).autocast_dtype
         features = extract(self.backbone, self.images, view=self.protocol.view, device=device, autocast_dtype=dtype)
         rows, labels = torch.as_tensor(np.array(features)), torch.as_tensor(np.array(self.images.labels))

@@ -57,7 +57,8 @@ def fit(method: nn.Module, training: Training) -> Fitted:
         RunError: when the loss is not finite, naming the step; when the disk is full.
     """
     for backbone in (module for module in method.modules() if isinstance(module, Backbone)):
-        set_trainable(backbone, training.part if backbone is method.backbone else "head")
+        own = backbone is method.backbone
+        set_trainable(backbone, training.part if own else "head", frozen=training.frozen if own else ())
     method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return _Loop(method, training).run()
 
@@ -72,7 +73,7 @@ class _Loop:
         self.step = self._restore()
         method.train()
         for module in (module for module in method.modules() if isinstance(module, Backbone)):
-            set_mode(module, training.part)
+            set_mode(module, training.part, frozen=training.frozen)
         size_px, batch = training.recipe.size_px, max(1, self.budget.batch // world_size())
         self.whole_set = WholeSet(training.data, size_px=size_px, batch=batch, runtime=self.runtime)
         self.losses: list[Tensor] = []
@@ -85,7 +86,13 @@ class _Loop:
         start, stopped = time.perf_counter(), False
         log = RunLog(training.folder, start_step=self.step, tensorboard=training.tensorboard, enabled=main)
         batches = Batches(
-            training.data, batch=budget.batch, seed=budget.seed, rank=rank(), world=world_size(), start_step=self.step
+            training.data,
+            batch=budget.batch,
+            seed=budget.seed,
+            rank=rank(),
+            world=world_size(),
+            start_step=self.step,
+            device=self.runtime.device,
         )
         display = TrainingDisplay(training.title, steps=budget.steps, start=self.step, enabled=main)
         with batches, StopRequest() as stop, log, display:

@@ -51,6 +51,7 @@ class Training:
         part: ``all``, ``norm`` or ``head``: what of the backbone is trained.
         runtime: devices and processes.
         folder: the run's.
+        frozen: layers of the backbone that stay as they are all the same, with everything before them.
         title: shown in the progress line.
         watch: called after certain steps; gives numbers for the log.
         tensorboard: write event files.
@@ -63,6 +64,7 @@ class Training:
     part: str
     runtime: Runtime
     folder: Path
+    frozen: tuple[str, ...] = ()
     title: str = "pretrain"
     watch: Callable[[int], dict[str, float]] | None = None
     tensorboard: bool = True
