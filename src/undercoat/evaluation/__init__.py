@@ -7,13 +7,16 @@ from undercoat.evaluation.features import EvaluationView, extract
 from undercoat.evaluation.measures import MEASURES
 from undercoat.evaluation.neighbours_sheet import SheetLayout, neighbours_sheet
 from undercoat.evaluation.null import NULL_ARM, majority_class
+from undercoat.evaluation.pooling import MAX_FEATURES, POOLINGS
 from undercoat.evaluation.protocol import Protocol
 from undercoat.evaluation.readouts import READOUTS, build_readout
 from undercoat.evaluation.splitting import train_and_test
 
 __all__ = [
+    "MAX_FEATURES",
     "MEASURES",
     "NULL_ARM",
+    "POOLINGS",
     "READOUTS",
     "Evaluation",
     "EvaluationView",

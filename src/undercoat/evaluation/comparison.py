@@ -38,7 +38,7 @@ def pooled(evaluations: Sequence[Evaluation], *, seed: int = 0, resamples: int =
         resamples: how many.
 
     Returns:
-        One row for each readout and measure: ``value`` is the mean over seeds, ``seed`` is -1, ``interval`` says
+        One row for each readout, layer and measure: ``value`` is the mean over seeds, ``seed`` is -1, ``interval`` says
         how many images and seeds it is made from. Nothing for a single evaluation, whose own rows have intervals.
 
     Raises:
@@ -67,16 +67,20 @@ def compare(
         resamples: how many.
 
     Returns:
-        One row for each readout and measure that both have, such as ``"accuracy_difference"``: ``value`` is
+        One row for each readout, layer and measure that both have, such as ``"accuracy_difference"``: ``value`` is
         first minus second, ``versus`` the second arm, and ``seed`` -1 when several seeds are pooled.
 
     Raises:
         RunError: when the arms answered different test images, or share no seed.
     """
     pairs = _paired(first, second)
-    named = {(row.readout, row.metric): row for row in pairs[0][0].rows}
-    shared = {(row.readout, row.metric) for row in pairs[0][1].rows}
+    named = {_kind(row): row for row in pairs[0][0].rows}
+    shared = {_kind(row) for row in pairs[0][1].rows}
     return [_difference(pairs, named[kind], seed=seed, resamples=resamples) for kind in named if kind in shared]
+
+
+def _kind(row: Record) -> tuple[str, str, str]:
+    return row.readout, row.layer, row.metric
 
 
 def _paired(first: Sequence[Evaluation], second: Sequence[Evaluation]) -> Pairs:
@@ -110,7 +114,7 @@ def _same_images(evaluations: Sequence[Evaluation]) -> None:
 
 def _mean(evaluations: Sequence[Evaluation], row: Record, *, seed: int, resamples: int) -> Record:
     measure = measure_named(row.metric)
-    sides = [measure.resampled(one.predictions[row.readout]) for one in evaluations]
+    sides = [measure.resampled(one.predictions_of(row)) for one in evaluations]
 
     def values(drawn: NDArray[np.int64]) -> NDArray[np.float64]:
         return np.stack([side(drawn) for side in sides], axis=1)
@@ -128,7 +132,7 @@ def _mean(evaluations: Sequence[Evaluation], row: Record, *, seed: int, resample
 
 def _difference(pairs: Pairs, row: Record, *, seed: int, resamples: int) -> Record:
     measure = measure_named(row.metric)
-    sides = [[measure.resampled(evaluation.predictions[row.readout]) for evaluation in pair] for pair in pairs]
+    sides = [[measure.resampled(evaluation.predictions_of(row)) for evaluation in pair] for pair in pairs]
 
     def differences(drawn: NDArray[np.int64]) -> NDArray[np.float64]:
         return np.stack([one(drawn) - other(drawn) for one, other in sides], axis=1)

@@ -15,11 +15,13 @@ import torch
 from undercoat.backbones.backbone import Backbone
 from undercoat.data.canvases import Canvases
 from undercoat.errors import SpecError, did_you_mean
-from undercoat.evaluation.evaluation import Evaluation
-from undercoat.evaluation.features import extract
+from undercoat.evaluation.evaluation import Evaluation, key_of
+from undercoat.evaluation.layers import FINAL
 from undercoat.evaluation.measures import Measurement, Predictions, measure_named
 from undercoat.evaluation.preparation import Prepared, prepare
 from undercoat.evaluation.protocol import Protocol
+from undercoat.evaluation.reading_out import Frozen
+from undercoat.evaluation.view import Pass
 from undercoat.records import Record
 from undercoat.spec import canonical
 
@@ -37,6 +39,7 @@ def evaluate(
     device: torch.device | str = "cpu",
     autocast_dtype: torch.dtype | None = None,
     provenance: Mapping[str, Any] | None = None,
+    also_final: bool = False,
 ) -> Evaluation:
     """Measure a frozen backbone on test images, with labels of train images.
 
@@ -51,42 +54,40 @@ def evaluate(
         autocast_dtype: precision of the backbone; None = full.
         provenance: what is known of the backbone, as fields of :class:`~undercoat.records.Record`
             (``study``, ``arm``, ``chain``, ``seed``, …).
+        also_final: with layers, read the backbone's own features in the same pass, for who takes them from the cache
+            afterwards.
 
     Returns:
-        Rows, one for each readout and measure, and the scores behind them.
+        Rows, one for each readout, layer and measure, and the scores behind them. ``seconds`` of a row counts from
+        the start of its readout, which its layers share; reading features for it is not counted.
 
     Raises:
         DataError: no labels, no test images, a single class, or a class of which none can be held out.
         RunError: when features are not finite, or reading them changed the backbone.
+        SpecError: for a layer that the backbone does not have, or a pooling that does not fit it.
     """
-    known = _known(backbone, stage, provenance or {})
+    known = _known(backbone, stage, provenance or {}) | {"device": str(device)}
     prepared = prepare(train, test, protocol)
-    reading: dict[str, Any] = {
-        "view": protocol.view,
-        "device": device,
-        "autocast_dtype": autocast_dtype,
-        "cache": cache,
-        "stage": stage,
-    }
-    lesson = prepared.lesson(extract(backbone, prepared.train, **reading))
-    test_features = extract(backbone, prepared.test, **reading)
-    truth = np.asarray(prepared.test.labels)
+    reading = protocol.reading(backbone, device=device)
+    once = Pass(view=protocol.view, device=torch.device(device), autocast_dtype=autocast_dtype, batch=256)
+    frozen = Frozen(backbone, reading, once, cache=cache, stage=stage, also_final=also_final)
     rows: list[Record] = []
     notes = list(prepared.notes)
     predictions: dict[str, Predictions] = {}
     for name, readout in protocol.built_readouts().items():
+        frozen.make_ready(readout, prepared)
         started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
-        fitted = readout.fit(lesson, seed=protocol.seed, device=str(device))
-        found = Predictions(scores=fitted(test_features), labels=truth, classes=lesson.classes)
-        predictions[name] = found
-        notes += fitted.notes
-        for metric in protocol.measure_names(prepared.test):
-            measured = measure_named(metric)(found, seed=protocol.seed)
-            notes += [note for note in measured.notes if note not in notes]
-            about = known | {"device": str(device), "started": started, "readout": name, "metric": metric}
+        for layer, scores, fitted in frozen.read_out(readout, prepared, seed=protocol.seed):
+            found = Predictions(scores=scores, labels=prepared.truth, classes=prepared.train.classes)
+            predictions[key_of(name, layer)] = found
+            notes += [note if layer == FINAL else f"{layer}: {note}" for note in fitted.notes]
+            about = known | {"started": started, "readout": name, "layer": layer}
             about |= {"readout_args": canonical(fitted.chosen), "labels": len(prepared.train)}
-            about |= {"seconds": round(time.perf_counter() - clock, 6)}
-            rows.append(row_of(measured, prepared, protocol, about))
+            for metric in protocol.measure_names(prepared.test):
+                measured = measure_named(metric)(found, seed=protocol.seed)
+                notes += [note for note in measured.notes if note not in notes]
+                clocked = {"metric": metric, "seconds": round(time.perf_counter() - clock, 6)}
+                rows.append(row_of(measured, prepared, protocol, about | clocked))
     return Evaluation(
         rows=tuple(rows), keys=np.asarray(prepared.test.keys), predictions=predictions, notes=tuple(notes)
     )

@@ -11,11 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undercoat.errors import RunError
+from undercoat.evaluation.layers import FINAL
 from undercoat.evaluation.measures import Predictions
 from undercoat.files import atomic
 from undercoat.records import Record
 
-__all__ = ["Evaluation"]
+__all__ = ["Evaluation", "key_of"]
+
+
+def key_of(readout: str, layer: str) -> str:
+    """The name of the scores of one readout on one layer; of the backbone's own features the readout's alone.
+
+    Example:
+        >>> key_of("linear", "conv3"), key_of("linear", "final")
+        ('linear@conv3', 'linear')
+    """
+    return readout if layer == FINAL else f"{readout}@{layer}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,9 +34,9 @@ class Evaluation:
     """One backbone, measured by one protocol.
 
     Attributes:
-        rows: one record per readout and measure.
+        rows: one record per readout, layer and measure.
         keys: (N,) names of the test images.
-        predictions: readout → scores of the test images beside the truth.
+        predictions: readout → scores of the test images beside the truth; of a layer under ``readout@layer``.
         notes: sentences that a reader of the numbers should know.
     """
 
@@ -44,9 +55,13 @@ class Evaluation:
         """Training seed of the arm."""
         return self.rows[0].seed
 
+    def predictions_of(self, row: Record) -> Predictions:
+        """The scores that a row was measured on."""
+        return self.predictions[key_of(row.readout, row.layer)]
+
     @property
     def outcomes(self) -> dict[str, NDArray[np.generic]]:
-        """Per readout: (N,) right or wrong; (N, classes) scores when an image can have several labels."""
+        """Like ``predictions``: (N,) right or wrong; (N, classes) scores when an image can have several labels."""
         return {
             name: found.correct if found.labels.ndim == 1 else found.scores for name, found in self.predictions.items()
         }

@@ -2,59 +2,30 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, replace
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from undercoat.augment import centre_view
 from undercoat.backbones.backbone import Backbone
 from undercoat.data.canvases import Canvases
-from undercoat.errors import RunError, SpecError
+from undercoat.errors import RunError
 from undercoat.evaluation.frozen import frozen
+from undercoat.evaluation.layers import FINAL, LayerReading, read_layers
+from undercoat.evaluation.row_store import RowStore, Unfit, stored_rows
+from undercoat.evaluation.view import EvaluationView, Pass
 from undercoat.files import atomic
 from undercoat.spec import digest
 
-__all__ = ["EvaluationView", "extract"]
+__all__ = ["EvaluationView", "Pass", "extract", "extract_layers"]
 
-Features = NDArray[np.float32]
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluationView:
-    """How an image is shown to the backbone when it is evaluated: a centre crop, nothing random.
-
-    Attributes:
-        size_px: side of the square view.
-        crop_fraction: share of the shorter side that is kept, in (0, 1]; 1 shows all of a square image.
-
-    Example:
-        >>> EvaluationView(size_px=224, crop_fraction=0.875).crop_fraction
-        0.875
-    """
-
-    size_px: int
-    crop_fraction: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.size_px < 1:
-            raise SpecError(f"size_px is {self.size_px}, but a view needs at least one pixel; give a larger size_px")
-        if not 0 < self.crop_fraction <= 1:
-            raise SpecError(f"crop_fraction is {self.crop_fraction}, but it is a share of the side; give 0 < x <= 1")
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Reading:
-    """How one set of images is read."""
-
-    view: EvaluationView
-    device: torch.device
-    autocast_dtype: torch.dtype | None
-    batch: int
+Features = NDArray[np.floating[Any]]
 
 
 def extract(
@@ -67,7 +38,7 @@ def extract(
     batch: int = 256,
     cache: Path | None = None,
     stage: str = "",
-) -> Features:
+) -> NDArray[np.float32]:
     """Read the features of all images with a frozen backbone, or take them from the cache.
 
     The backbone runs in evaluation mode without gradients; afterwards it is on the device it was on, with the
@@ -89,69 +60,124 @@ def extract(
     Raises:
         RunError: when reading the features changed the backbone, or features are not finite.
     """
-    reading = _Reading(view=view, device=torch.device(device), autocast_dtype=autocast_dtype, batch=batch)
+    if not len(canvases):
+        return np.empty((0, backbone.dim), dtype=np.float32)
+    once = Pass(view=view, device=torch.device(device), autocast_dtype=autocast_dtype, batch=batch)
+    rows: NDArray[np.float32] = extract_layers(backbone, canvases, LayerReading(), once, cache=cache, stage=stage)[
+        FINAL
+    ]
+    return rows
+
+
+def extract_layers(
+    backbone: Backbone,
+    canvases: Canvases,
+    reading: LayerReading,
+    once: Pass,
+    *,
+    cache: Path | None = None,
+    stage: str = "",
+) -> dict[str, Features]:
+    """Read several layers of all images in one pass of a frozen backbone; those in the cache are taken from it.
+
+    Layers are kept in float16, which is exact to a part in two thousand and half the size; a layer with a value above
+    65,504, or a batch whose largest is below 0.001 and not 0, is kept in float32 instead. The backbone's own features
+    are float32 always.
+
+    Args:
+        backbone: left as it was, as by :func:`extract`.
+        canvases: N images.
+        reading: which layers, and how they are pooled.
+        once: how the pass is made.
+        cache: folder for one file a layer; None keeps them in memory.
+        stage: digest of the stage whose weights these are; without one nothing is kept.
+
+    Returns:
+        Layer → (N, D); read-only memory maps when a cache is used, written batch by batch.
+
+    Raises:
+        RunError: when reading changed the backbone, or values are not finite.
+        SpecError: for a layer or pooling that does not fit the backbone.
+    """
     if cache is None or not stage:
-        return _compute(backbone, canvases, reading)
-    path = Path(cache) / f"features-{_digest(backbone, canvases, reading, stage)}.npy"
-    kept = _load(path, len(canvases))
-    if kept is None:
-        features = _compute(backbone, canvases, reading)
-        with atomic(path) as temporary, temporary.open("wb") as out:
-            np.save(out, features)
-        kept = _load(path, len(canvases))
-    if kept is None:
-        raise RunError(
-            f"features written to {str(path)!r} cannot be read back; look at that disk, or give another cache"
-        )
-    return kept
-
-
-def _compute(backbone: Backbone, canvases: Canvases, reading: _Reading) -> Features:
-    features = np.empty((len(canvases), backbone.dim), dtype=np.float32)
-    view, device, dtype = reading.view, reading.device, reading.autocast_dtype
-    with frozen(backbone, device), torch.inference_mode():
-        for start in range(0, len(canvases), reading.batch):
-            index = np.arange(start, min(start + reading.batch, len(canvases)))
-            images = centre_view(
-                torch.from_numpy(canvases.batch(index)).to(device),
-                canvases.aspect[index],
-                size_px=view.size_px,
-                crop_fraction=view.crop_fraction,
-                dtype=torch.float32,
-                low=canvases.low,
-                high=canvases.high,
+        return _compute(backbone, canvases, reading, once, {})
+    paths = {name: Path(cache) / _file_name(backbone, canvases, reading, once, stage, name) for name in reading.layers}
+    missing = tuple(name for name, path in paths.items() if _kept(path, name, len(canvases)) is None)
+    if missing:
+        wanted = replace(reading, layers=missing, last=reading.last if reading.last in missing else None)
+        with ExitStack() as files:
+            _compute(backbone, canvases, wanted, once, {n: files.enter_context(atomic(paths[n])) for n in missing})
+    found = {}
+    for name, path in paths.items():
+        kept = _kept(path, name, len(canvases))
+        if kept is None:
+            raise RunError(
+                f"features written to {str(path)!r} cannot be read back; look at that disk, or give another cache"
             )
-            with torch.autocast(device.type, dtype) if dtype is not None else nullcontext():
-                features[index] = backbone(images).float().cpu().numpy()
-    broken = int((~np.isfinite(features).all(axis=1)).sum())
-    if broken:
-        raise RunError(
-            f"the features of {broken} of {len(features)} images of {canvases.name!r} are not finite, "
-            "so nothing can be read out of them; look at the stage's loss, or lower its learning rate"
-        )
-    return features
+        found[name] = kept
+    return found
 
 
-def _digest(backbone: Backbone, canvases: Canvases, reading: _Reading, stage: str) -> str:
-    """Everything the features depend on: weights (through the stage), images, view and precision."""
-    return digest(
-        {
-            "stage": stage,
-            "backbone": backbone.name,
-            "normalisation": [backbone.mean.flatten().tolist(), backbone.std.flatten().tolist()],
-            "data": canvases.digest,
-            "canvas_px": canvases.size_px,
-            "scale": [float(canvases.low), float(canvases.high)],
-            "rows": blake2b(canvases.rows.astype(np.int64).tobytes(), digest_size=16).hexdigest(),
-            "view": asdict(reading.view),
-            "autocast": str(reading.autocast_dtype),
-        }
-    )
+def _compute(
+    backbone: Backbone, canvases: Canvases, reading: LayerReading, once: Pass, paths: Mapping[str, Path]
+) -> dict[str, Features]:
+    """Run the backbone over all images; once more for every layer that turns out not to fit float16."""
+    wide = {FINAL}
+    while True:
+        try:
+            with ExitStack() as files:
+                stores = {
+                    name: files.enter_context(RowStore(len(canvases), paths.get(name), wide=name in wide))
+                    for name in reading.layers
+                }
+                _fill(stores, backbone, canvases, reading, once)
+                return {name: store.rows for name, store in stores.items() if store.rows is not None}
+        except Unfit as unfit:
+            wide |= {name for name, store in stores.items() if store is unfit.store}
 
 
-def _load(path: Path, rows: int) -> Features | None:
-    try:
-        kept = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):  # not there, or not whole: a cache may always be made again
-        return None
-    return kept if kept.ndim == 2 and len(kept) == rows and kept.dtype == np.float32 else None
+def _fill(
+    stores: Mapping[str, RowStore], backbone: Backbone, canvases: Canvases, reading: LayerReading, once: Pass
+) -> None:
+    broken = dict.fromkeys(reading.layers, 0)
+    with frozen(backbone, once.device), torch.inference_mode():
+        for _, images in once.batches(canvases):
+            with once.autocast:
+                found = read_layers(backbone, images, reading)
+            for name, values in found.items():
+                rows = values.flatten(1).cpu().numpy()
+                broken[name] += int((~np.isfinite(rows).all(axis=1)).sum())
+                stores[name].add(rows)
+    for name, count in broken.items():
+        if count:
+            what = "the features" if name == FINAL else f"{name} maps"
+            raise RunError(
+                f"{what} of {count} of {len(canvases)} images of {canvases.name!r} are not finite, "
+                "so nothing can be read out of them; look at the stage's loss, or lower its learning rate"
+            )
+
+
+def _file_name(
+    backbone: Backbone, canvases: Canvases, reading: LayerReading, once: Pass, stage: str, layer: str
+) -> str:
+    """A name made of everything the numbers depend on: weights (through the stage), images, view, precision, layer."""
+    about: dict[str, Any] = {
+        "stage": stage,
+        "backbone": backbone.name,
+        "normalisation": [backbone.mean.flatten().tolist(), backbone.std.flatten().tolist()],
+        "data": canvases.digest,
+        "canvas_px": canvases.size_px,
+        "scale": [float(canvases.low), float(canvases.high)],
+        "rows": blake2b(canvases.rows.astype(np.int64).tobytes(), digest_size=16).hexdigest(),
+        "view": asdict(once.view),
+        "autocast": str(once.autocast_dtype),
+    }
+    if layer == FINAL:
+        return f"features-{digest(about)}.npy"
+    pooling = [reading.pooling, reading.max_features if reading.pooling == "auto" else None]
+    return f"layer-{digest(about | {'layer': layer, 'pooling': pooling})}.npy"
+
+
+def _kept(path: Path, layer: str, rows: int) -> Features | None:
+    """The rows of a file that is there and whole; a cache may always be made again."""
+    return stored_rows(path, rows, dtypes=(np.float32,) if layer == FINAL else (np.float16, np.float32))

@@ -11,6 +11,7 @@ from undercoat.data.canvases import Canvases
 from undercoat.evaluation.labels import check_classes, labelled, limited, unseen
 from undercoat.evaluation.protocol import Protocol
 from undercoat.evaluation.readouts import LabelledFeatures
+from undercoat.evaluation.readouts.labelled import Features
 from undercoat.evaluation.splitting import held_out
 
 __all__ = ["Prepared", "prepare"]
@@ -34,13 +35,19 @@ class Prepared:
     eval: str
     notes: tuple[str, ...]
 
-    def lesson(self, features: NDArray[np.float32]) -> LabelledFeatures:
-        """Put features (N, D) of the train images beside their labels."""
+    @property
+    def truth(self) -> NDArray[np.int64] | NDArray[np.uint8]:
+        """Labels of the test images."""
+        return np.asarray(self.test.labels)
+
+    def lesson(self, features: Features, *, channels: int | None = None) -> LabelledFeatures:
+        """Put features (N, D) of the train images, of a map of so many channels, beside their labels."""
         return LabelledFeatures(
             features=features,
             labels=np.asarray(self.train.labels),
             classes=self.train.classes,
             held_out=self.held_out,
+            channels=channels,
         )
 
 

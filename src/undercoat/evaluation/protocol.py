@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+import torch
 from pydantic import Field, field_validator
 
+from undercoat.backbones.backbone import Backbone
 from undercoat.data.canvases import Canvases
 from undercoat.errors import SpecError
-from undercoat.evaluation.features import EvaluationView
+from undercoat.evaluation.layers import ALL, LayerReading, layer_reading
 from undercoat.evaluation.measures import measure_named
-from undercoat.evaluation.readouts import Readout, build_readout
+from undercoat.evaluation.pooling import MAX_FEATURES, pooling_named
+from undercoat.evaluation.readouts import ImageReadout, Readout, build_readout, settings_of
+from undercoat.evaluation.view import EvaluationView
 from undercoat.spec import Spec, digest
 
 __all__ = ["Protocol"]
@@ -27,6 +30,11 @@ class Protocol(Spec):
         size_px: side of the view the backbone is shown.
         crop_fraction: share of the shorter side that is kept, in (0, 1].
         readouts: name → arguments.
+        layers: ``all`` (every layer that has a name, and ``final``), or names and dotted paths of layers; None reads
+            the backbone's features alone, which are called ``final``.
+        pooling: how a layer's map becomes a vector: ``auto``, by its own shape, or as a published table did (see
+            :mod:`undercoat.evaluation.pooling`).
+        max_features: numbers that ``auto`` leaves of a layer at most.
         measures: names; empty = accuracy, or AUROC when an image can have several labels.
         held_out_fraction: share of train kept aside for choosing settings, in (0, 1); not used when the data
             names validation images.
@@ -43,6 +51,9 @@ class Protocol(Spec):
     size_px: int = Field(gt=0)
     crop_fraction: float = Field(default=1.0, gt=0, le=1)
     readouts: dict[str, dict[str, Any]] = Field(default={"knn": {}, "linear": {}}, min_length=1)
+    layers: Literal["all"] | tuple[str, ...] | None = None
+    pooling: str = "auto"
+    max_features: int = Field(default=MAX_FEATURES, ge=1)
     measures: tuple[str, ...] = ()
     held_out_fraction: float = Field(default=0.2, gt=0, lt=1)
     test_fraction: float = Field(default=0.2, gt=0, lt=1)
@@ -56,6 +67,27 @@ class Protocol(Spec):
             build_readout(name, arguments)
         return readouts
 
+    @field_validator("layers", mode="before")
+    @classmethod
+    def _listed_layers(cls, layers: Any) -> Any:
+        if isinstance(layers, str) and layers != ALL:
+            return tuple(name.strip() for name in layers.split(",") if name.strip())
+        return layers
+
+    @field_validator("layers")
+    @classmethod
+    def _layers_once(cls, layers: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        if layers is not None and not layers:
+            raise SpecError("layers is empty, but something must be read; give names, 'all', or leave layers out")
+        if isinstance(layers, tuple) and (twice := [name for name in layers if layers.count(name) > 1]):
+            raise SpecError(f"layers names {twice[0]!r} twice; name it once")
+        return layers
+
+    @field_validator("pooling")
+    @classmethod
+    def _known_pooling(cls, pooling: str) -> str:
+        return pooling_named(pooling)
+
     @field_validator("measures")
     @classmethod
     def _known_measures(cls, measures: tuple[str, ...]) -> tuple[str, ...]:
@@ -68,7 +100,22 @@ class Protocol(Spec):
         """How images are shown."""
         return EvaluationView(size_px=self.size_px, crop_fraction=self.crop_fraction)
 
-    def built_readouts(self) -> dict[str, Readout]:
+    def reading(self, backbone: Backbone, *, device: torch.device | str = "cpu") -> LayerReading:
+        """Decide what is read from this backbone; what cannot work stops here, before anything expensive.
+
+        Raises:
+            SpecError: for a layer that it does not have, or a pooling that does not fit the layer's map.
+        """
+        return layer_reading(
+            backbone,
+            self.layers,
+            size_px=self.size_px,
+            pooling=self.pooling,
+            max_features=self.max_features,
+            device=device,
+        )
+
+    def built_readouts(self) -> dict[str, Readout | ImageReadout]:
         """Build the readouts, in the order they are named."""
         return {name: build_readout(name, arguments) for name, arguments in self.readouts.items()}
 
@@ -79,10 +126,11 @@ class Protocol(Spec):
     def eval_digest(self, train: Canvases, test: Canvases) -> str:
         """Hash everything but the backbone that the numbers depend on: settings, images and labels.
 
-        Defaults are written out before hashing, so that a changed default is a different evaluation.
+        Defaults are written out before hashing, so that a changed default is a different evaluation. What was added
+        later is left out where it changes nothing, so that evaluations from before keep their digest.
         """
-        settings = self.model_dump(mode="json")
-        settings["readouts"] = {name: asdict(built) for name, built in self.built_readouts().items()}  # type: ignore[call-overload]
+        settings = self.model_dump(mode="json", exclude=None if self.layers else {"layers", "pooling", "max_features"})
+        settings["readouts"] = {name: settings_of(built) for name, built in self.built_readouts().items()}
         settings["measures"] = list(self.measure_names(test))
         return digest({"protocol": settings, "train": _content(train), "test": _content(test)})
 

@@ -10,11 +10,11 @@ from rich.console import Console
 
 from undercoat import records
 from undercoat.errors import RunError
-from undercoat.evaluation import Protocol, compare, majority_class
+from undercoat.evaluation import MAX_FEATURES, Protocol, compare, majority_class
 from undercoat.records import Record
 from undercoat.study.coat import STAGE, Coat, lay, open_folder
 from undercoat.study.folder import claim
-from undercoat.study.graph import DataShelf, pretraining_images
+from undercoat.study.graph import DataShelf, init_images, pretraining_images
 from undercoat.study.judge import Judge, pairs_to_compare
 from undercoat.study.resolution import resolve
 from undercoat.study.stage import Stage
@@ -29,6 +29,9 @@ def evaluate(
     readout: str = "knn,linear",
     size_px: int | None = None,
     labels_limit: int | None = None,
+    layers: str | None = None,
+    pooling: str = "auto",
+    max_features: int = MAX_FEATURES,
     seed: int = 0,
     device: str = "auto",
     cache: Path | str | None = None,
@@ -42,6 +45,11 @@ def evaluate(
         readout: names of readouts, comma between them.
         size_px: side of the view; by default what the run was trained with.
         labels_limit: how many labels may be used.
+        layers: ``all``, or layers by name, comma between them; by default the backbone's features alone, which are
+            called ``final``.
+        pooling: of a layer's map: ``auto``, or a published table's (paper, deep_cluster, rotnet, zhang, vissl_alexnet,
+            vissl_jigsaw, vissl_resnet50).
+        max_features: numbers that pooling ``auto`` leaves of a layer at most.
         seed: of splits and probes.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         cache: where decoded images are kept.
@@ -53,6 +61,7 @@ def evaluate(
     Raises:
         RunError: when the run is not finished.
         DataError: when the labels cannot be used.
+        SpecError: for a layer that the backbone does not have, or a pooling that does not fit its map.
     """
     folder = Path(run)
     stage = _finished_stage(folder)
@@ -64,6 +73,9 @@ def evaluate(
             "size_px": size_px or stage.size_px,
             "readouts": {name.strip(): {} for name in readout.split(",") if name.strip()},
             "labels_limit": labels_limit,
+            "layers": layers,
+            "pooling": pooling,
+            "max_features": max_features,
             "seed": seed,
         },
         where="evaluate",
@@ -73,7 +85,7 @@ def evaluate(
     with claim(folder):
         judge = Judge(protocol, shelf, folder, device)
         evaluations = []
-        for arm, place, about in _arms(folder, stage, device):
+        for arm, place, about in _arms(folder, stage, shelf, device):
             known = {"arm": arm, "study": folder.name, "seed": stage.seed, **about}
             evaluations.append(judge.evaluate_folder(place, known, stage=about["stage"], console=console))
         rows = [row for found in evaluations for row in found.rows]
@@ -96,7 +108,7 @@ def _finished_stage(folder: Path) -> Stage:
     return Stage.of({k: v for k, v in saved.items() if k in Stage.model_fields}, where=str(folder / STAGE))
 
 
-def _arms(folder: Path, stage: Stage, device: str) -> list[tuple[str, Path, dict[str, Any]]]:
+def _arms(folder: Path, stage: Stage, shelf: DataShelf, device: str) -> list[tuple[str, Path, dict[str, Any]]]:
     """The run and its baselines, whose backbones are made in folders inside the run's."""
     saved = yaml.safe_load((folder / STAGE).read_text(encoding="utf-8"))
     found = []
@@ -106,7 +118,9 @@ def _arms(folder: Path, stage: Stage, device: str) -> list[tuple[str, Path, dict
             continue
         kept = {"backbone", "backbone_arguments", "channels", "seed"}
         first = Stage(name=arm, init=init, **stage.model_dump(include=kept))
-        coat = Coat(resolve(first, None), None, None, "")
+        if first.init_data is not None:  # made from images, at the size that the run saw them
+            first = first.model_copy(update={"size_px": stage.size_px, "canvas_px": stage.canvas_px})
+        coat = Coat(resolve(first, None), None, None, "", init_images(first, shelf))
         place = folder / "baselines" / arm
         if not open_folder(coat, place, resume=True):
             lay(coat, place, device=device)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,16 @@ from undercoat.errors import RunError
 from undercoat.files import write_json
 from undercoat.training.log import read_log
 
-__all__ = ["STUDY", "claim", "progress_of", "read_study", "refuse_foreign", "stages_folder", "write_study"]
+__all__ = [
+    "STUDY",
+    "claim",
+    "copy_finished",
+    "progress_of",
+    "read_study",
+    "refuse_foreign",
+    "stages_folder",
+    "write_study",
+]
 
 STUDY = "study.json"
 State = Literal["finished", "unfinished", "not started"]
@@ -23,6 +33,24 @@ State = Literal["finished", "unfinished", "not started"]
 def stages_folder(out: Path) -> Path:
     """Where each coat has a folder named by its digest."""
     return out / "stages"
+
+
+def copy_finished(digest: str, source: Path, out: Path) -> bool:
+    """Copy a coat that another study has finished, unless it is here already; returns whether it was copied.
+
+    A digest stands for everything that decides a coat's weights, so the copy is what would be laid here. Predictions
+    come along; cached features do not.
+    """
+    there, here = stages_folder(source) / digest, stages_folder(out) / digest
+    if here.exists() or not (there / "done.json").exists():
+        return False
+    draft = here.with_name(f".{digest}.{os.getpid()}.tmp")
+    try:
+        shutil.copytree(there, draft, ignore=shutil.ignore_patterns("features", "*.tmp"))
+        draft.rename(here)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return True
 
 
 _OURS = {".lock", "cache", "stages", "baselines"}

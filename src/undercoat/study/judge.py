@@ -28,6 +28,7 @@ from undercoat.files import write_json
 from undercoat.interop import load_backbone
 from undercoat.records import Record
 from undercoat.runtime import Runtime
+from undercoat.study.coat import first_weights
 from undercoat.study.folder import stages_folder
 from undercoat.study.graph import DataShelf, Graph, Route
 from undercoat.training.log import read_log
@@ -54,6 +55,22 @@ class Judge:
         self.protocol, self.out, self.device = protocol, out, device
         self.train, self.test = labelled_sets(protocol, shelf)
         self.eval = prepare(self.train, self.test, protocol).eval
+
+    def check(self, graph: Graph) -> None:
+        """Refuse layers or a pooling that do not fit the network of an arm, before any training.
+
+        Raises:
+            SpecError: for the first arm whose network they do not fit.
+        """
+        if self.protocol.layers is None:
+            return
+        seen = set()
+        for route in graph.routes:
+            first = graph.coats[route.coats[0]].stage
+            network = first.model_dump_json(include={"init", "backbone", "backbone_arguments", "channels"})
+            if network not in seen:
+                seen.add(network)
+                self.protocol.reading(first_weights(first).backbone)
 
     def run(self, graph: Graph, *, name: str, console: Console, asked: Sequence[tuple[str, str]] = ()) -> list[Record]:
         """Measure every arm, compare them in pairs (those that were asked for among them) and write the table."""
@@ -107,9 +124,12 @@ class Judge:
         where = Runtime.reading(backbone, device=self.device)
         reading: dict[str, Any] = {"device": where.device, "autocast_dtype": where.autocast_dtype}
         reading |= {"stage": stage, "cache": folder / "features"}
-        found = evaluate(backbone, self.train, self.test, self.protocol, provenance=about, **reading)
+        picture = not (folder / "neighbours.png").exists()
+        found = evaluate(
+            backbone, self.train, self.test, self.protocol, provenance=about, also_final=picture, **reading
+        )
         found.save(folder)
-        if not (folder / "neighbours.png").exists():
+        if picture:
             reading["view"] = self.protocol.view  # from the cache, which the readouts filled unless labels are limited
             train, test = ((images, extract(backbone, images, **reading)) for images in (self.train, self.test))
             neighbours_sheet(train, test, folder)

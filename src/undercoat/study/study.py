@@ -16,7 +16,16 @@ from undercoat.runtime import require_one_process
 from undercoat.study.announcing import announce_chosen
 from undercoat.study.claim import check_claims, pairs_of
 from undercoat.study.coat import Coat, lay, open_folder
-from undercoat.study.folder import STUDY, claim, progress_of, read_study, refuse_foreign, stages_folder, write_study
+from undercoat.study.folder import (
+    STUDY,
+    claim,
+    copy_finished,
+    progress_of,
+    read_study,
+    refuse_foreign,
+    stages_folder,
+    write_study,
+)
 from undercoat.study.graph import DataShelf, Graph, build_graph
 from undercoat.study.judge import Judge
 from undercoat.study.recipe import Recipe, expand
@@ -48,6 +57,7 @@ class Study:
         cache: where decoded images are kept; next to the study by default.
         strict: stop at the first broken file instead of leaving it out.
         console: where to print.
+        reuse: folder of another study; coats that are finished there are copied instead of being laid again.
 
     Example:
         >>> study = Study(Recipe(stages={}, arms={"a": []}, backbone="timm/resnet18"), out="runs/none")
@@ -64,8 +74,10 @@ class Study:
         cache: Path | str | None = None,
         strict: bool = False,
         console: Console | None = None,
+        reuse: Path | str | None = None,
     ) -> None:
         self.recipe, self.out, self.device = recipe, Path(out), device
+        self.reuse = None if reuse is None else Path(reuse)
         self.console = console or Console(stderr=True)
         folder = Path(cache) if cache is not None else self.out / "cache"
         self.shelf = DataShelf(cache=folder, strict=strict)
@@ -85,10 +97,13 @@ class Study:
 
         Raises:
             Interrupted: after saving; calling again goes on.
+            RunError: when ``reuse`` holds no study.
             SpecError: for a recipe that cannot be run as it is, before any work.
         """
         require_one_process("a study")
         refuse_foreign(self.out, marker=STUDY)
+        if self.reuse is not None:
+            read_study(self.reuse)
         with claim(self.out):
             graph = self.graph()
             judge = (
@@ -96,6 +111,8 @@ class Study:
                 if self.recipe.judged_by is None
                 else Judge(self.recipe.judged_by, self.shelf, self.out, self.device)
             )
+            if judge is not None:
+                judge.check(graph)
             self._describe(graph)
             for number, coat in enumerate(graph.coats.values(), start=1):
                 self._lay(graph, coat, number)
@@ -110,6 +127,9 @@ class Study:
     def _lay(self, graph: Graph, coat: Coat, number: int) -> None:
         folder = stages_folder(self.out) / coat.digest
         title = f"coat {number}/{len(graph.coats)}  {graph.readable(coat.digest)}  seed {coat.stage.seed}"
+        if self.reuse is not None and copy_finished(coat.digest, self.reuse, self.out):
+            self.console.print(f"{title}  [dim]copied from {self.reuse}[/dim]", highlight=False)
+            return
         if open_folder(coat, folder, resume=True):
             self.console.print(f"{title}  [dim]finished before[/dim]", highlight=False)
             return

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from undercoat.errors import SpecError
 from undercoat.evaluation.readouts.labelled import Features, Fitted, LabelledFeatures
@@ -46,19 +47,19 @@ class KNN:
 
     def fit(self, train: LabelledFeatures, *, seed: int = 0, device: str = "cpu") -> Fitted:
         """Keep the bank; nothing is random and nothing is chosen."""
-        bank = torch.as_tensor(np.array(train.features), device=device)
+        bank = torch.as_tensor(np.array(train.features, dtype=np.float32), device=device)
         labels = torch.as_tensor(np.array(train.labels), device=device)
 
-        def predict(features: Features) -> Features:
+        def predict(features: Features) -> NDArray[np.float32]:
             votes = knn_vote(
-                torch.as_tensor(np.array(features), device=device),
+                torch.as_tensor(np.array(features, dtype=np.float32), device=device),
                 bank,
                 labels,
                 k=self.k,
                 temperature=self.temperature,
                 classes=len(train.classes),
             )
-            scores: Features = votes.cpu().numpy()
+            scores: NDArray[np.float32] = votes.cpu().numpy()
             return scores
 
         capped = len(train) < self.k
