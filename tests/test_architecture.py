@@ -23,6 +23,7 @@ ALLOWED = {
     "interop": {"functional", "backbones", "training", "spec"},
     "report": {"records"},
 }
+ALLOWED["diagnosis"] = ALLOWED["evaluation"] | {"evaluation", "interop"}
 ALLOWED["study"] = set(ALLOWED) - {"study", "cli"} | {"samples"}
 EXEMPT = {"__init__", "__main__", "cli"}
 

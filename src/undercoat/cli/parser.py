@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from argparse import ArgumentError
 from collections.abc import Callable
 from importlib import import_module
@@ -15,6 +16,7 @@ from undercoat.errors import SpecError, did_you_mean
 
 __all__ = ["COMMANDS", "Command", "command_of", "overview", "parse"]
 
+_SHORT = {"-o": "--out", "-n": "--n"}
 _NOT_FLAGS: set[str | int] = {"console"}  # for callers in Python
 
 
@@ -47,12 +49,23 @@ COMMANDS: dict[str, Command] = {
     "data inspect": Command(
         "cli.asking:data_inspect", "text", "what is in a data set: sizes, broken files, duplicates, leaks"
     ),
+    "patches": Command(
+        "data.patch_files:write_patches", "picture", "write the patches of one photo, or of a few, as image files"
+    ),
     "preview": Command(
         "study.previewing:preview", "picture", "save what a method hands to its network: views, tiles, rotations"
     ),
     "study plan": Command("cli.asking:study_plan", "nothing", "what a recipe will do and cost, before it runs"),
     "study run": Command("cli.asking:study_run", "study", "run a recipe; run it again to go on"),
     "study status": Command("cli.asking:study_status", "nothing", "how far a study is"),
+    "filters": Command(
+        "diagnosis.filters:filters", "analysis", "draw first-layer filters side by side, with what they are in numbers"
+    ),
+    "similarity": Command(
+        "diagnosis.similarity:similarity", "analysis", "how alike networks are: linear CKA by layer, filters matched"
+    ),
+    "style": Command("diagnosis.style:style", "analysis", "paint a picture in the look of another, by early layers"),
+    "find": Command("diagnosis.find:find", "found", "find one example in many images, on frozen features"),
     "records": Command(
         "cli.asking:collect_records", "text", "collect all numbers below a folder into one .csv or .parquet"
     ),
@@ -101,25 +114,32 @@ def parse(function: Callable[..., Any], name: str, given: list[str]) -> dict[str
     switches = {f"--{p.name}" for p in parameters if isinstance(p.default, bool)}
     places = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD and p.name not in _NOT_FLAGS]
     required = [p.name for p in parameters if p.default is p.empty and p.name in places]
+    lists = {p.name for p in parameters if str(p.annotation).startswith("list[")}
     usage = " ".join(["undercoat", name, *(place.upper() for place in required)])
     parser = _Parser(prog=usage, description=(inspect.getdoc(function) or "").split("\n\nArgs:")[0])
     parser.add_function_arguments(function, as_group=False, as_positional=False, sub_configs=False, skip=_NOT_FLAGS)
     try:
-        settings: dict[str, Any] = parser.parse_args(_named(given, places, switches)).as_dict()
+        settings: dict[str, Any] = parser.parse_args(_named(given, places, switches, lists)).as_dict()
     except ArgumentError as error:
         flags = [f"--{p.name}" for p in parameters if p.name not in _NOT_FLAGS]
         raise SpecError(explain(error, flags)) from error
     return settings
 
 
-def _named(given: list[str], places: list[str], switches: set[str]) -> list[str]:
-    """Write leading arguments as flags and bare switches in full: ``runs/x --json`` → ``--run runs/x --json=true``."""
+def _named(given: list[str], places: list[str], switches: set[str], lists: set[str]) -> list[str]:
+    """Write leading arguments as flags and bare switches in full: ``runs/x --json`` → ``--run runs/x --json=true``.
+
+    A place that takes a list takes all leading arguments: ``runs/x runs/y`` → ``--runs ["runs/x", "runs/y"]``.
+    """
     named: list[str] = []
     rest = list(given)
     for place in places:
         if not rest or rest[0].startswith("-"):
             break
-        named += [f"--{place}", rest.pop(0)]
+        count = next((i for i, argument in enumerate(rest) if argument.startswith("-")), len(rest))
+        count = count if place in lists else 1
+        named += [f"--{place}", json.dumps(rest[:count]) if place in lists else rest[0]]
+        rest = rest[count:]
     for position, argument in enumerate(rest):
         flag = _underscored(argument)
         value_follows = rest[position + 1 : position + 2] in (["true"], ["false"])
@@ -129,6 +149,7 @@ def _named(given: list[str], places: list[str], switches: set[str]) -> list[str]
 
 def _underscored(argument: str) -> str:
     """Let flags be spelt with hyphens: ``--size-px`` is ``--size_px``."""
+    argument = _SHORT.get(argument, argument)
     if not argument.startswith("--"):
         return argument
     flag, equals, value = argument.partition("=")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from undercoat.records import Record
     from undercoat.report import Arm
 
-__all__ = ["nothing", "path", "picture", "rows", "run", "study", "text"]
+__all__ = ["analysis", "found", "nothing", "path", "picture", "rows", "run", "study", "text"]
 
 _FINDINGS = 4  # the report has them all
 
@@ -41,6 +41,39 @@ def picture(result: Path) -> int:
     """Say where a picture lies."""
     print(f"picture  {result}")
     return 0
+
+
+def analysis(result: Any) -> int:
+    """Print what an analysis found, and say where its picture and its table lie."""
+    from undercoat.diagnosis import findings_table
+
+    _whole(findings_table(result.findings))
+    if hasattr(result, "picture"):
+        print(f"picture  {result.picture}")
+    print(f"table    {result.table}")
+    return 0
+
+
+def found(result: Any) -> int:
+    """Print the best matches of an example, what they are worth, and where their picture lies."""
+    from undercoat.diagnosis import findings_table, matches_table
+
+    if result.json:
+        return text(result.to_json())
+    tables = [matches_table(result.matches), *([findings_table(result.findings)] if result.findings else [])]
+    for table in tables:
+        _whole(table)
+    for note in result.notes:
+        print(note)
+    print(f"picture  {result.picture}\ntable    {result.table}")
+    return 0
+
+
+def _whole(table: Any) -> None:
+    """Print a table as wide as it is: nothing is cut off in a pipe."""
+    console = Console()
+    console.width = max(console.width, Console(width=1000).measure(table).maximum)
+    console.print(table)
 
 
 def run(folder: Path) -> int:
