@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -11,6 +12,7 @@ from undercoat.records import Record, append
 from undercoat.report.depth import depth_drawings, layer_order, source_drawings
 from undercoat.report.export import export_figures
 from undercoat.report.folder import load
+from undercoat.report.layer_tables import layers_text
 
 LAYERS = ("conv1", "conv2", "conv3")
 
@@ -70,3 +72,11 @@ def test_a_study_of_the_last_layer_alone_has_no_such_figure(tmp_path):
     append(tmp_path, [Record(arm="a", readout="knn", metric="accuracy", value=0.5, n=9)])
     found = load(tmp_path)
     assert depth_drawings(found) == source_drawings(found) == []
+
+
+def test_a_table_of_arms_by_layers_with_the_spread_over_seeds(study):
+    again = [replace(row, seed=1, value=row.value + 0.02) for row in study.rows]
+    lines = layers_text(replace(study, rows=[*study.rows, *again]))
+    assert lines[0] == "Linear on digits by layer, n = 100, mean ± standard deviation over 2 seeds:"
+    assert lines[2] == "| arm | conv1 | conv2 | conv3 |"
+    assert lines[4] == "| random | 0.510 ±.014 | 0.520 ±.014 | 0.530 ±.014 |"

@@ -58,13 +58,13 @@ class _Side:
     @property
     def spoken(self) -> str:
         """As what a coat is laid on: the base, random weights, or the arm's name."""
-        if not self.coats:
+        if not self.coats and self.plain in (RANDOM, ""):
             return "random weights"
         return "the base" if self.name == "base" else self.name
 
 
 def _learnt(coat: str) -> bool:
-    return ":" in coat  # "target: moco_v2"; weights that came ready-made have a plain name
+    return ": " in coat  # "target: moco_v2"; weights that came ready-made have no such space
 
 
 def _norms(coat: str) -> bool:

@@ -9,6 +9,7 @@ from undercoat.report.blocks import chip, coats, more, note, section
 from undercoat.report.estimates import Estimate
 from undercoat.report.folder import Found
 from undercoat.report.health import unfinished
+from undercoat.report.layer_tables import tables_block
 from undercoat.report.markup import Markup, join, tag
 from undercoat.report.method_numbers import unlearned
 from undercoat.report.tables import ArmRow, ArmsTable, arms_table, to_csv, to_latex, to_markdown
@@ -161,5 +162,6 @@ def arms_section(found: Found) -> Markup:
         drawn,
         absent,
         _legend(table) if table.measures else None,
+        tables_block(found),
         more("This table as text", join(texts)),
     )

@@ -8,6 +8,7 @@ from statistics import mean, stdev
 from undercoat.report.arms import RANDOM
 from undercoat.report.claims import claims_text
 from undercoat.report.folder import Found, load
+from undercoat.report.layer_tables import layers_text
 from undercoat.report.method_numbers import unlearned
 from undercoat.report.tables import arms_table, to_csv, to_markdown
 from undercoat.report.verdict import caveats, findings
@@ -29,7 +30,7 @@ def write_summary(folder: Path) -> Path:
     found = load(folder)
     table = arms_table(found.rows, found.arms)
     said = [*findings(found.rows, found.arms), *caveats(found.rows, found.arms), *unlearned(found), *found.notes]
-    lines = [f"# {found.name}", "", *_origin(found), "", to_markdown(table), "", *_by_seed(found)]
+    lines = [f"# {found.name}", "", *_origin(found), "", to_markdown(table), "", *_by_seed(found), *layers_text(found)]
     lines += [*(f"- {text}" for text in said), "", *claims_text(found)]
     path = folder / "summary.md"
     write(path, "\n".join(lines).rstrip() + "\n", instead="a folder that can be written")
