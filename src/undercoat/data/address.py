@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import dataclass
 
+from undercoat.data.patch_settings import is_patches, parse_patches
 from undercoat.errors import SpecError, did_you_mean
 
 __all__ = ["SPLIT_NAMES", "Address", "parse_address"]
@@ -19,7 +20,7 @@ SPLIT_NAMES = {
     "test": "test",
     "testing": "test",
 }
-OPTIONS = ("split", "low", "high")
+OPTIONS = ("split", "limit", "labels", "low", "high")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,9 +29,11 @@ class Address:
 
     Attributes:
         text: the spec as it was written.
-        reader: a name in ``READERS``, or "" when the source itself tells.
+        reader: a name in ``READERS``, "patches", or "" when the source itself tells.
         source: a path, or a sample's name.
         splits: which splits to keep; empty for all.
+        limit: images to keep of each split, when given.
+        labels: which of several label sets to read, such as ``coarse``; "" for the usual one.
         low: raw value that becomes 0.0, when given.
         high: raw value that becomes 1.0, when given.
     """
@@ -39,12 +42,14 @@ class Address:
     reader: str
     source: str
     splits: tuple[str, ...] = ()
+    limit: int | None = None
+    labels: str = ""
     low: float | None = None
     high: float | None = None
 
 
 def parse_address(spec: str, readers: tuple[str, ...]) -> Address:
-    """Take a data spec apart: ``[reader:]source[?split=train,val][&low=0][&high=4095]``.
+    """Take a data spec apart: ``[reader:]source[?split=train,val][&limit=5000][&low=0][&high=4095]``.
 
     A path that exists is always taken as it stands, whatever characters it has.
 
@@ -57,6 +62,8 @@ def parse_address(spec: str, readers: tuple[str, ...]) -> Address:
         ('sample', 'noto', ('train',))
     """
     text = os.fspath(spec)
+    if is_patches(text):
+        return Address(text=text, reader="patches", source=parse_patches(text)[0])
     source, options = text, ""
     if "?" in text and not os.path.exists(text):
         source, options = text.rsplit("?", 1)
@@ -76,6 +83,8 @@ def parse_address(spec: str, readers: tuple[str, ...]) -> Address:
         reader=reader,
         source=source,
         splits=_splits(given.get("split", ""), text),
+        limit=_count(given, "limit", text),
+        labels=given.get("labels", ""),
         low=_number(given, "low", text),
         high=_number(given, "high", text),
     )
@@ -102,6 +111,14 @@ def _splits(value: str, text: str) -> tuple[str, ...]:
             raise SpecError(f"'{name}' in '{text}' is no split{near}")
         names.append(SPLIT_NAMES[name])
     return tuple(dict.fromkeys(names))
+
+
+def _count(given: dict[str, str], key: str, text: str) -> int | None:
+    if key not in given:
+        return None
+    if not re.fullmatch(r"0*[1-9][0-9]{0,17}", given[key]):
+        raise SpecError(f"'{given[key]}' in '{text}' is no count of images; write a whole number, such as {key}=5000")
+    return int(given[key])
 
 
 def _number(given: dict[str, str], key: str, text: str) -> float | None:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undercoat.data.names import Names
+from undercoat.data.virtual import NumberedNames
 
 __all__ = ["UNLABELLED", "Canvases"]
 
@@ -79,6 +80,12 @@ class Canvases:
         return int(self.images.shape[3])
 
     @property
+    def sources(self) -> int:
+        """How many photos the images come from: as many as there are images, but for patches of a few photos."""
+        photos = getattr(self.images, "photos", None)
+        return len(self) if photos is None else len(photos)
+
+    @property
     def multi_label(self) -> bool:
         """Whether an image can have several classes at once."""
         return self.labels is not None and self.labels.ndim == 2
@@ -95,7 +102,9 @@ class Canvases:
             self,
             digest=_digest_of_rows(self.digest.partition(".")[0], rows, len(self.images)),
             aspect=self.aspect[index],
-            keys=self.keys.take(index) if isinstance(self.keys, Names) else [self.keys[i] for i in index],
+            keys=self.keys.take(index)
+            if isinstance(self.keys, Names | NumberedNames)
+            else [self.keys[i] for i in index],
             labels=None if self.labels is None else self.labels[index],
             splits=self.splits[index],
             groups=self.groups[index],

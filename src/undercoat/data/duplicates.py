@@ -21,7 +21,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from undercoat.data.canvases import Canvases
-from undercoat.data.storing import read_facts
+from undercoat.data.facts import facts_of
 
 __all__ = ["NEAR_BITS", "NEAR_DIFFERENCE", "Prints", "exact_clusters", "fingerprint", "near_clusters"]
 
@@ -69,7 +69,7 @@ def fingerprint(canvases: Canvases) -> Prints:
     flat = np.zeros(count, bool)
     small = _area(side, _THUMB_PX)
     waves = dct(np.eye(_GRID_PX), axis=0, norm="ortho")[:_LOW] @ _area(side, _GRID_PX)
-    facts = read_facts(canvases.folder)
+    facts, _ = facts_of(canvases)
     for start in range(0, count, _BATCH):
         index = np.arange(start, min(start + _BATCH, count))
         raw = canvases.batch(index)

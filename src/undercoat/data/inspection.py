@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from undercoat.data.canvases import UNLABELLED, Canvases
 from undercoat.data.duplicates import exact_clusters, fingerprint, near_clusters
+from undercoat.data.facts import facts_of, within_reach
 from undercoat.data.headers import suggest_size_px
 from undercoat.data.labelling import UNKNOWN_ROW
 from undercoat.data.opening import open_data
-from undercoat.data.storing import StoredFacts, read_facts
 
 __all__ = ["Inspection", "Twins", "inspect"]
 
@@ -135,9 +135,9 @@ def inspect(
         >>> found.images, found.suggested_px, len(found.skipped)
         (1797, 32, 0)
     """
-    canvases = open_data(spec, size_px=size_px, cache=cache, progress=progress)
-    facts = read_facts(canvases.folder)[canvases.rows]
-    kinds = StoredFacts.load(canvases.folder).kinds
+    canvases = within_reach(open_data(spec, size_px=size_px, cache=cache, progress=progress))
+    facts, kinds = facts_of(canvases)
+    facts = facts[canvases.rows]
     labels = canvases.labels
     return Inspection(
         name=canvases.name,

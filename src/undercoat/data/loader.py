@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from undercoat.data.canvases import Canvases
-from undercoat.functional.draws import permutation
+from undercoat.data.patches import PatchBatch, PatchImages
+from undercoat.functional.shuffle import shuffled
 
-__all__ = ["Batches", "LoadedBatch", "Order", "as_tensor", "sequential"]
+__all__ = ["Batches", "LoadedBatch", "Order", "as_tensor", "images_on", "sequential"]
 
 
 @dataclass(frozen=True)
@@ -25,14 +26,15 @@ class LoadedBatch:
 
     Attributes:
         images: (B, S, S, C) uint8, or int32 for 16-bit data (PyTorch computes little in uint16), or float32;
-            raw values, ``Canvases.low`` and ``high`` say what becomes 0 and 1.
+            raw values, ``Canvases.low`` and ``high`` say what becomes 0 and 1. Patches that an accelerator is to
+            render have no pixels before ``to(device)``.
         aspect: (B,) float32, width / height of the originals.
         index: (B,) int64, positions in the ``Canvases`` that were given.
         epoch: (B,) int64, how often each image was seen before.
         step: number of the batch, from 0.
     """
 
-    images: Tensor
+    images: Tensor | PatchBatch
     aspect: Tensor
     index: NDArray[np.int64]
     epoch: NDArray[np.int64]
@@ -58,20 +60,15 @@ class Order:
 
     def __init__(self, count: int, *, batch: int, seed: int) -> None:
         self.count, self.batch, self.seed = count, batch, seed
-        self._shuffled: dict[int, NDArray[np.int64]] = {}
 
     def at(self, step: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The images of a step and how often each was seen before: (index, epoch), both (batch,) int64."""
         place = np.arange(step * self.batch, (step + 1) * self.batch, dtype=np.int64)
         epoch, slot = place // self.count, place % self.count
         index = np.empty_like(place)
-        wanted = np.unique(epoch).tolist()
-        self._shuffled = {key: value for key, value in self._shuffled.items() if key in wanted}
-        for number in wanted:
-            if number not in self._shuffled:
-                self._shuffled[number] = permutation(self.count, seed=self.seed, epoch=number)
+        for number in np.unique(epoch).tolist():
             here = epoch == number
-            index[here] = self._shuffled[number][slot[here]]
+            index[here] = shuffled(slot[here], self.count, seed=self.seed, epoch=number)
         return index, epoch
 
 
@@ -88,6 +85,7 @@ class Batches(Iterator[LoadedBatch]):
         world: how many processes there are.
         start_step: the first step to yield.
         prefetch: batches to read ahead, ≥ 1.
+        device: where the images are going; patches of photos are rendered there instead of in the thread.
 
     Attributes:
         wait_seconds: how long the consumer has waited for data so far.
@@ -111,6 +109,7 @@ class Batches(Iterator[LoadedBatch]):
         world: int = 1,
         start_step: int = 0,
         prefetch: int = 2,
+        device: torch.device | str = "cpu",
     ) -> None:
         self._stop = threading.Event()
         if len(canvases) < 1 or batch < world or not 0 <= rank < world:
@@ -121,7 +120,7 @@ class Batches(Iterator[LoadedBatch]):
         mine = slice(rank * batch // world, (rank + 1) * batch // world)
         self._thread = threading.Thread(  # it must not hold this object, or it would never be collected
             target=_read_ahead,
-            args=(canvases, order, mine, start_step, self._ready, self._stop),
+            args=(_loading(canvases, torch.device(device)), order, mine, start_step, self._ready, self._stop),
             name="undercoat-batches",
             daemon=True,
         )
@@ -154,7 +153,7 @@ class Batches(Iterator[LoadedBatch]):
 
 
 def _read_ahead(
-    canvases: Canvases,
+    load: Callable[[NDArray[np.int64], NDArray[np.int64], int], LoadedBatch],
     order: Order,
     mine: slice,
     step: int,
@@ -165,7 +164,7 @@ def _read_ahead(
         item: LoadedBatch | BaseException
         try:
             index, epoch = order.at(step)
-            item = _load(canvases, index[mine], epoch[mine], step)
+            item = load(index[mine], epoch[mine], step)
         except BaseException as error:
             item = error  # the consumer raises it
         while not stop.is_set():
@@ -184,9 +183,26 @@ def as_tensor(pixels: NDArray[np.generic]) -> Tensor:
     return torch.from_numpy(pixels.astype(np.int32) if pixels.dtype == np.uint16 else pixels)
 
 
-def _load(canvases: Canvases, index: NDArray[np.int64], epoch: NDArray[np.int64], step: int) -> LoadedBatch:
-    aspect = np.array(canvases.aspect[index], np.float32)
-    return LoadedBatch(as_tensor(canvases.batch(index)), torch.from_numpy(aspect), index, epoch, step)
+def images_on(canvases: Canvases, index: NDArray[np.int64], device: torch.device) -> Tensor:
+    """Raw canvases on a device, which renders them itself when they are patches of photos."""
+    return _raw(canvases, index, device).to(device)
+
+
+def _raw(canvases: Canvases, index: NDArray[np.int64], device: torch.device) -> Tensor | PatchBatch:
+    images: object = canvases.images
+    if isinstance(images, PatchImages) and device.type != "cpu":
+        return images.deferred(canvases.rows[index])
+    return as_tensor(canvases.batch(index))
+
+
+def _loading(
+    canvases: Canvases, device: torch.device
+) -> Callable[[NDArray[np.int64], NDArray[np.int64], int], LoadedBatch]:
+    def load(index: NDArray[np.int64], epoch: NDArray[np.int64], step: int) -> LoadedBatch:
+        aspect = torch.from_numpy(np.array(canvases.aspect[index], np.float32))
+        return LoadedBatch(_raw(canvases, index, device), aspect, index, epoch, step)
+
+    return load
 
 
 def sequential(canvases: Canvases, batch: int) -> Iterator[LoadedBatch]:
@@ -199,6 +215,7 @@ def sequential(canvases: Canvases, batch: int) -> Iterator[LoadedBatch]:
         >>> [len(loaded.index) for loaded in sequential(digits, 1000)]
         [1000, 797]
     """
+    load = _loading(canvases, torch.device("cpu"))
     for step, start in enumerate(range(0, len(canvases), batch)):
         index = np.arange(start, min(start + batch, len(canvases)), dtype=np.int64)
-        yield _load(canvases, index, np.zeros_like(index), step)
+        yield load(index, np.zeros_like(index), step)

@@ -18,12 +18,18 @@ from undercoat.data.cache import DEFAULT_CACHE, cached
 from undercoat.data.canvases import Canvases
 from undercoat.data.joining import join, parts_of
 from undercoat.data.layout import is_image_name
+from undercoat.data.limiting import limited
 from undercoat.data.listing import Listing
 from undercoat.data.names import Names
+from undercoat.data.patch_settings import is_patches, parse_patches
 from undercoat.data.readers.archive import read_archive
 from undercoat.data.readers.arrays import read_arrays
+from undercoat.data.readers.cifar import holds_cifar, is_cifar_name, read_cifar
 from undercoat.data.readers.folder import read_folder
 from undercoat.data.readers.idx import holds_idx, is_idx_name, read_idx
+from undercoat.data.readers.imagenet import read_imagenet
+from undercoat.data.readers.photo import read_photo
+from undercoat.data.readers.places import read_places
 from undercoat.data.readers.sample import read_sample
 from undercoat.data.readers.table import read_table
 from undercoat.data.storing import StoredFacts
@@ -31,14 +37,19 @@ from undercoat.errors import DataError, SpecError
 
 __all__ = ["READERS", "list_data", "open_data"]
 
-READERS: dict[str, Callable[[str], Listing]] = {
+READERS: dict[str, Callable[..., Listing]] = {
     "folder": read_folder,
     "csv": read_table,
     "idx": read_idx,
+    "cifar": read_cifar,
+    "imagenet": read_imagenet,
+    "places": read_places,
     "arrays": read_arrays,
     "zip": read_archive,
     "sample": read_sample,
+    "photo": read_photo,
 }
+_WITH_LABEL_SETS = ("cifar",)
 _MOST_NAMED = 3
 
 
@@ -68,8 +79,10 @@ def open_data(
 
     Args:
         spec: a folder, ``.csv``, IDX file, ``.npy``, ``.npz``, ``.zip`` or ``sample:NAME``; ``?split=train``
-            (or ``train,val``) keeps those splits, ``?low=0&high=4095`` sets the raw values of 0 and 1. Several sets
-            of image files with their readers' names are joined by ``+``: ``sample:noto+folder:scans``.
+            (or ``train,val``) keeps those splits, ``?limit=5000`` so many images of each split, ``?low=0&high=4095``
+            sets the raw values of 0 and 1. Several sets of image files with their readers' names are joined by
+            ``+``: ``sample:noto+folder:scans``.
+            ``patches:PHOTO?n=50000`` is any number of patches of a photo (``docs/patches.md``).
         size_px: side of the square canvases; None takes the suggestion for these images.
         cache: folder of the canvas cache; None is ``.undercoat-cache`` in the current folder.
         strict: refuse a set of which any file cannot be used, instead of listing it in ``skipped``.
@@ -87,6 +100,8 @@ def open_data(
     """
     if size_px is not None and not 8 <= size_px <= 2048:
         raise SpecError(f"a canvas of {size_px} pixels is out of range; give a size from 8 to 2048")
+    if is_patches(spec):
+        return _patches(os.fspath(spec), size_px, cache, strict=strict, progress=progress)
     address, listing = _find(os.fspath(spec))
     if strict:
         _refuse(listing.name, listing.skipped, len(listing) + len(listing.skipped))
@@ -98,8 +113,31 @@ def open_data(
     return _selected(canvases, address)
 
 
+def _patches(spec: str, size_px: int | None, cache: Path | str | None, *, strict: bool, progress: bool) -> Canvases:
+    """``patches:PHOTO``: the photos are listed by the readers, the patches rendered when they are asked for."""
+    from undercoat.data.patches import patch_canvases  # needs PyTorch, which a listing does not
+
+    listing, settings = _find(spec)[1], parse_patches(spec)[1]
+    folder = Path(cache if cache is not None else DEFAULT_CACHE).absolute()
+    canvases = patch_canvases(spec, listing, settings, cache=folder, size_px=size_px, progress=progress)
+    if strict:
+        _refuse(canvases.name, canvases.skipped, len(listing))
+    return canvases
+
+
+def _joined_photos(source: str) -> str:
+    """Photos parted by commas, as one spec: ``a.jpg,photo:coffee`` is ``folder:a.jpg+photo:coffee``."""
+    if "," not in source or os.path.exists(source):
+        return source
+    readers = tuple(f"{reader}:" for reader in READERS)
+    parts = [part if part.startswith(readers) else f"folder:{part}" for part in source.split(",")]
+    return "+".join(parts)
+
+
 def _find(spec: str) -> tuple[Address, Listing]:
-    """What a spec, or several joined by ``+``, asks for and holds."""
+    """What a spec, or several joined by ``+``, asks for and holds; of patches, their photos."""
+    if is_patches(spec):
+        return _find(_joined_photos(parse_patches(spec)[0]))
     parts = [spec] if os.path.exists(spec) else parts_of(spec, tuple(READERS))
     addresses = [parse_address(part, tuple(READERS)) for part in parts]
     listings = [_listing(address) for address in addresses]
@@ -112,23 +150,36 @@ def _find(spec: str) -> tuple[Address, Listing]:
 
 
 def _listing(address: Address) -> Listing:
-    if address.reader != "sample" and not os.path.exists(address.source):
+    if address.reader not in ("sample", "photo") and not os.path.exists(address.source):
         raise DataError(f"'{address.source}' does not exist{_near(Path(address.source))}")
     reader = address.reader or _reader_of(address)
     try:
-        return replace(READERS[reader](address.source), name=address.text)
+        listing = replace(_read(reader, address), name=address.text)
     except OSError as error:
         reason = error.strerror or error
         raise DataError(f"'{address.source}' cannot be read as {reader} ({reason}); check it") from error
+    return listing if address.limit is None else limited(listing, address.limit)
+
+
+def _read(reader: str, address: Address) -> Listing:
+    if not address.labels:
+        return READERS[reader](address.source)
+    if reader not in _WITH_LABEL_SETS:
+        raise SpecError(
+            f"option 'labels' in '{address.text}' is for {', '.join(_WITH_LABEL_SETS)}; {reader} has one set of labels"
+        )
+    return READERS[reader](address.source, labels=address.labels)
 
 
 def _reader_of(address: Address) -> str:
     path = Path(address.source)
     name = path.name.lower()
     if path.is_dir():
-        return "idx" if holds_idx(path) else "folder"
+        return "idx" if holds_idx(path) else "cifar" if holds_cifar(path) else "folder"
     if is_idx_name(name):
         return "idx"
+    if is_cifar_name(name):
+        return "cifar"
     for reader, suffixes in (("csv", ".csv"), ("arrays", (".npy", ".npz")), ("zip", ".zip")):
         if name.endswith(suffixes):
             return reader

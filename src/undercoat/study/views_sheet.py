@@ -12,7 +12,7 @@ from torch.nn.functional import interpolate
 from undercoat.augment import centre_view
 from undercoat.contact_sheet import save_sheet
 from undercoat.data.loader import LoadedBatch, as_tensor
-from undercoat.functional.draws import permutation
+from undercoat.functional.shuffle import shuffled
 from undercoat.methods import Method
 from undercoat.training.feeding import make_batch
 from undercoat.training.training import Training
@@ -33,7 +33,7 @@ def save_views_sheet(method: Method, training: Training, path: Path, *, images: 
         images: rows.
     """
     data, size_px = training.data, training.recipe.size_px
-    chosen = permutation(len(data), seed=training.budget.seed, epoch=0)[: min(images, len(data))]
+    chosen = shuffled(np.arange(min(images, len(data))), len(data), seed=training.budget.seed, epoch=0)
     raw, aspect = as_tensor(data.batch(chosen)), torch.from_numpy(np.array(data.aspect[chosen], np.float32))
     whole = centre_view(raw, aspect, size_px=size_px, crop_fraction=1.0, low=data.low, high=data.high)
     rows: list[list[Tensor]] = [[image] for image in whole]

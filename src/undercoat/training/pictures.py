@@ -10,7 +10,7 @@ import torch
 from undercoat.contact_sheet import save_sheet
 from undercoat.data.loader import LoadedBatch, as_tensor
 from undercoat.files import write_json
-from undercoat.functional.draws import permutation
+from undercoat.functional.shuffle import shuffled
 from undercoat.training.feeding import make_batch
 from undercoat.training.training import Training
 
@@ -30,7 +30,7 @@ def save_pictures(method: Any, training: Training, step: int) -> None:
         step: steps taken so far.
     """
     data, seed = training.data, training.budget.seed
-    index = permutation(len(data), seed=seed, epoch=0)[: min(_IMAGES, len(data))]
+    index = shuffled(np.arange(min(_IMAGES, len(data))), len(data), seed=seed, epoch=0)
     aspect = torch.from_numpy(np.array(data.aspect[index], np.float32))
     loaded = LoadedBatch(as_tensor(data.batch(index)), aspect, index, np.zeros_like(index), step)
     batch = make_batch(loaded, training, views=method.number_of_views, labelled=method.reads_labels)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from undercoat.augment import centre_view
 from undercoat.data import Canvases
-from undercoat.data.loader import as_tensor
+from undercoat.data.loader import images_on
 from undercoat.runtime import Runtime, gather_rows, rank, world_size
 
 __all__ = ["WholeSet"]
@@ -47,7 +47,7 @@ class WholeSet:
     def _views(self, index: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Tensor:
         data, dtype = self.data, self.runtime.autocast_dtype
         return centre_view(
-            as_tensor(data.batch(index)).to(self.runtime.device),
+            images_on(data, index, self.runtime.device),
             data.aspect[index],
             size_px=self.size_px,
             crop_fraction=1.0,

@@ -20,7 +20,7 @@ from undercoat.data.names import Names
 from undercoat.data.readers.arrays import plain_row
 from undercoat.errors import DataError
 
-__all__ = ["holds_idx", "is_idx_name", "read_idx"]
+__all__ = ["holds_idx", "is_idx_name", "read_idx", "stamp_of"]
 
 _IMAGES = re.compile(r"images?[-.]idx[34]-[a-z]+(\.gz)?$")
 _DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -96,7 +96,7 @@ def read_idx(source: str) -> Listing:
         reader="idx",
         keys=Names.of(f"{file.split}/{i}" if many else str(i) for file in files for i in range(file.shape[0])),
         source=_rows(files),
-        stamp=_stamp([*paths, *filter(None, map(_labels_beside, paths))]),
+        stamp=stamp_of([*paths, *filter(None, map(_labels_beside, paths))]),
         classes=classes,
         labels=labels,
         splits=np.repeat(np.array(names, "<U5"), counts),
@@ -185,7 +185,8 @@ def _all_labels(files: list[_File]) -> tuple[tuple[str, ...], Labels, tuple[str,
     return classes, labels, tuple(notes)
 
 
-def _stamp(paths: list[Path]) -> str:
+def stamp_of(paths: list[Path]) -> str:
+    """Hash the place, size and time of change of a few files."""
     stamp = blake2b(digest_size=16)
     for path in paths:
         status = path.stat()

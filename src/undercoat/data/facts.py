@@ -1,0 +1,37 @@
+"""What is known of each image's original: from the cache, or made up of one line where all are alike."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from undercoat.data.canvases import Canvases
+from undercoat.data.patches import PatchImages
+from undercoat.data.storing import FACTS, Kind, StoredFacts, read_facts
+from undercoat.data.virtual import alike
+
+__all__ = ["MOST_PATCHES", "facts_of", "within_reach"]
+
+MOST_PATCHES = 5000
+"""Patches that are looked at one by one; more of the same photos tell nothing new."""
+
+
+def facts_of(canvases: Canvases) -> tuple[NDArray[np.void], tuple[Kind, ...]]:
+    """One record for each row of ``canvases.images`` (width, height, kind, content), and the kinds by number."""
+    images: object = canvases.images
+    if not isinstance(images, PatchImages):
+        return read_facts(canvases.folder), StoredFacts.load(canvases.folder).kinds
+    record = np.zeros((), FACTS)
+    record["width"] = record["height"] = images.size_px
+    return alike(record, len(images), FACTS), (("patch", "RGB", 3, "uint8"),)
+
+
+def within_reach(canvases: Canvases) -> Canvases:
+    """The canvases, or the first of very many patches, with a note that says so."""
+    if not isinstance(canvases.images, PatchImages) or len(canvases) <= MOST_PATCHES:
+        return canvases
+    note = f"the first {MOST_PATCHES:,} of {len(canvases):,} patches were looked at"
+    first = canvases.take(np.arange(MOST_PATCHES))
+    return replace(first, notes=(*canvases.notes, note))
