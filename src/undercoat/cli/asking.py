@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -46,7 +47,8 @@ def study_plan(
     from undercoat.study.plan import make_plan
 
     console = Console()
-    study = _study(recipe, set, out, device, None, False)
+    study = _study(recipe, set, out, device=device)
+    study.judge()  # what cannot be judged is refused here as well
     plan = make_plan(study.graph(), study.out, device=device, console=console, measure=measure)
     console.print(plan.tree)
     saved = plan.if_separate - plan.coats
@@ -62,6 +64,7 @@ def study_run(
     *,
     set: str = "",
     out: Path | None = None,
+    reuse: Path | None = None,
     device: str = "auto",
     cache: Path | None = None,
     strict: bool = False,
@@ -72,19 +75,20 @@ def study_run(
         recipe: YAML file.
         set: settings of the recipe to replace, such as ``"protocol.data=scans defaults.steps=50"``.
         out: folder (default: ``runs/NAME``).
+        reuse: folder of another study, whose finished coats are copied where they are the same.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         cache: where decoded images are kept.
         strict: stop at the first broken file.
     """
-    return _study(recipe, set, out, device, cache, strict).run()
+    return _study(recipe, set, out, device=device, cache=cache, strict=strict, reuse=reuse).run()
 
 
-def _study(recipe: Path, changes: str, out: Path | None, device: str, cache: Path | None, strict: bool) -> Study:
+def _study(recipe: Path, changes: str, out: Path | None, **settings: Any) -> Study:
     from undercoat.study.recipe import Recipe
     from undercoat.study.study import Study
 
     loaded = Recipe.load(recipe, changes)
-    return Study(loaded, out=out or Path("runs") / loaded.name, device=device, cache=cache, strict=strict)
+    return Study(loaded, out=out or Path("runs") / loaded.name, **settings)
 
 
 def study_status(out: Path) -> None:
@@ -198,13 +202,20 @@ def _known(what: str) -> Mapping[str, str | dict[str, Any]]:
     return _data()
 
 
-def _data() -> dict[str, str]:
-    from undercoat.data import READERS, SAMPLES
+def _data() -> dict[str, str | dict[str, Any]]:
+    from undercoat.data import CARDS, READERS, SAMPLES
+    from undercoat.data.readers.photo import PHOTOS
 
-    found = {name: _first_line(reader) for name, reader in READERS.items()}
-    return found | {
-        f"sample:{name}": f"{card.title}, {card.images:,} images, {card.licence}" for name, card in SAMPLES.items()
-    }
+    found: dict[str, str | dict[str, Any]] = {name: _first_line(reader) for name, reader in READERS.items()}
+    found["patches"] = (
+        "Any number of patches of one photo or a few, rendered when they are read: patches:PHOTO?n=50000."
+    )
+    found |= {name: {"about": card.line(), **asdict(card)} for name, card in CARDS.items()}
+    found |= {f"photo:{name}": f"{card.title}, {card.licence}" for name, card in PHOTOS.items()}
+    for name, sample in SAMPLES.items():
+        about = f"{sample.title}, {sample.images:,} images, {sample.licence}"
+        found[f"sample:{name}"] = {"about": about, "paper": sample.source, **asdict(sample)}
+    return found
 
 
 def _duration(seconds: float) -> str:

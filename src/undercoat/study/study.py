@@ -92,6 +92,19 @@ class Study:
             self._graph = build_graph(leaves, self.shelf, stages_folder(self.out), device=self.device)
         return self._graph
 
+    def judge(self) -> Judge | None:
+        """What reads the backbones out; None for a study without a protocol.
+
+        Raises:
+            DataError: when the labels cannot be used.
+            SpecError: when a backbone has not the layers that are to be read.
+        """
+        if self.recipe.judged_by is None:
+            return None
+        judge = Judge(self.recipe.judged_by, self.shelf, self.out, self.device)
+        judge.check(self.graph())
+        return judge
+
     def run(self) -> Path:
         """Lay every coat that is not finished, judge every arm, and write the table and the report.
 
@@ -106,13 +119,7 @@ class Study:
             read_study(self.reuse)
         with claim(self.out):
             graph = self.graph()
-            judge = (
-                None
-                if self.recipe.judged_by is None
-                else Judge(self.recipe.judged_by, self.shelf, self.out, self.device)
-            )
-            if judge is not None:
-                judge.check(graph)
+            judge = self.judge()
             self._describe(graph)
             for number, coat in enumerate(graph.coats.values(), start=1):
                 self._lay(graph, coat, number)

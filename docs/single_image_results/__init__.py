@@ -1,0 +1,1 @@
+"""The parts of docs/make_single_image_results.py."""

@@ -1,0 +1,94 @@
+"""Pictures and numbers about the networks of the table: filters, similarity, style, one-example search, richness."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from single_image_results.studies import folder_of
+from undercoat.data import open_data
+from undercoat.diagnosis import Finding, filters, find, similarity, style
+from undercoat.functional.richness import richness
+
+__all__ = ["Analyses", "make_pictures"]
+
+METHODS = ("bigan", "rotnet", "deep_cluster", "jigsaw", "moco_v2", "pirl")
+PHOTOS = {"photo": "motorcycle", "drawing": "animals", "dull": "retina"}
+SEED_IMAGES = 512
+STYLE_PX = 128
+STYLED = ("random", "supervised", "bigan", "rotnet", "deep_cluster")
+EXAMPLE, EXAMPLE_CLASS = 0, "activities"
+
+
+@dataclass
+class Analyses:
+    """Rows (network or pair, measure, value, null …) and pictures; empty where the table was not run."""
+
+    filters: list[Finding] = field(default_factory=list)
+    similarity: list[Finding] = field(default_factory=list)
+    style: list[Finding] = field(default_factory=list)
+    find: dict[str, list[Finding]] = field(default_factory=dict)
+    richness: list[tuple[str, str, float, float]] = field(default_factory=list)
+
+
+def make_pictures(runs: Path, pictures: Path, *, probe: str) -> Analyses:
+    """Make every picture anew and gather the numbers beside them."""
+    made = Analyses(richness=[_rich(role, photo) for role, photo in PHOTOS.items()])
+    table = folder_of("table", runs)
+    if not (table / "records.jsonl").exists():
+        return made
+    networks = [f"{name}={table / arm}" for name, arm in _networks(table).items()]
+    made.filters = list(filters(networks, out=pictures / "filters.png", overwrite=True).findings)
+    compared = similarity(
+        networks,
+        data=f"{probe}?limit={SEED_IMAGES}&split=test",
+        images=SEED_IMAGES,
+        size_px=32,
+        out=pictures / "similarity.csv",
+        overwrite=True,
+    )
+    made.similarity = list(compared.findings)
+    with tempfile.TemporaryDirectory() as scratch:
+        content, look, example = (Path(scratch) / name for name in ("coffee.png", "animals.png", "boot.png"))
+        _save(f"patches:photo:coffee?n=1&preset=none&size={STYLE_PX}", 0, content)
+        _save(f"patches:photo:animals?n=1&preset=none&size={STYLE_PX}", 0, look)
+        early = [name for name in networks if name.split("=")[0] in STYLED]
+        painted = style(
+            early, content=content, style=look, size_px=STYLE_PX, out=pictures / "style.png", overwrite=True
+        )
+        made.style = list(painted.findings)
+        _save("sample:twemoji?split=train", EXAMPLE, example)
+        for method in ("exemplar_svm", "correlation_filter"):
+            matches = find(
+                str(table / "bigan 1"),
+                example=example,
+                data="sample:twemoji?split=test",
+                method=method,
+                label=EXAMPLE_CLASS,
+                out=pictures / f"{method}.png",
+                overwrite=True,
+            )
+            made.find[method] = list(matches.findings)
+    return made
+
+
+def _save(spec: str, position: int, path: Path) -> None:
+    """Write one image of a data set as a file."""
+    pixels = np.asarray(open_data(spec, progress=False).batch(np.array([position])))[0].astype(np.uint8)
+    Image.fromarray(pixels).save(path)
+
+
+def _networks(table: Path) -> dict[str, str]:
+    """Label → arm of the networks that saw one photograph, beside the untrained and the supervised one."""
+    wanted = {"random": "random", "supervised": "supervised", **{method: f"{method} 1" for method in METHODS}}
+    return {label: arm for label, arm in wanted.items() if (table / arm).exists()}
+
+
+def _rich(role: str, photo: str) -> tuple[str, str, float, float]:
+    canvases = open_data(f"patches:photo:{photo}?n=1&preset=none&size=256", progress=False)
+    found = richness(np.asarray(canvases.batch(np.array([0])))[0].astype(np.uint8))
+    return role, photo, found.entropy_bits, found.edge_density
