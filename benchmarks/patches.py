@@ -32,7 +32,7 @@ from undercoat.data.loader import Batches
 from undercoat.data.patches import PatchImages
 
 WORKERS = 2
-SIZES = {64: (64, 4096, 512), 224: (32, 768, 96)}  # batch, patches a round of ours, of theirs
+SIZES = {64: (64, 4096, 512), 224: (64, 1536, 128)}  # batch, patches a round of ours, of theirs
 MANY = 10_000_000
 _MEMORY = """
 import resource, sys

@@ -11,8 +11,8 @@ from PIL import Image
 
 from single_image_results.studies import folder_of
 from undercoat.data import open_data
+from undercoat.data.facts import richness_of_photos
 from undercoat.diagnosis import Finding, filters, find, similarity, style
-from undercoat.functional.richness import richness
 
 __all__ = ["Analyses", "make_pictures"]
 
@@ -89,6 +89,6 @@ def _networks(table: Path) -> dict[str, str]:
 
 
 def _rich(role: str, photo: str) -> tuple[str, str, float, float]:
-    canvases = open_data(f"patches:photo:{photo}?n=1&preset=none&size=256", progress=False)
-    found = richness(np.asarray(canvases.batch(np.array([0])))[0].astype(np.uint8))
+    canvases = open_data(f"patches:photo:{photo}?n=1", progress=False)
+    (found,) = richness_of_photos(canvases).values()
     return role, photo, found.entropy_bits, found.edge_density

@@ -9,6 +9,7 @@ from PIL import Image
 
 from undercoat.data import list_data, open_data
 from undercoat.data import photos as photo_store
+from undercoat.data.facts import richness_of_photos
 from undercoat.data.inspection import inspect
 from undercoat.data.loader import Batches, Order, images_on, sequential
 from undercoat.data.patch_settings import PRESETS, parse_patches
@@ -142,7 +143,18 @@ def test_inspection_looks_at_patches(tmp_path):
     found = inspect("patches:photo:coffee?n=20000&size=8&preset=none", cache=tmp_path, progress=False)
     assert found.images == 5000
     assert found.exact[0].count == 5000  # without any operation they are all the same
-    assert "of 20,000 patches" in found.notes[-1]
+    assert "of 20,000 patches" in found.notes[-2]
+    assert found.notes[-1].startswith("coffee.png: 7.")
+
+
+def test_a_rich_photo_is_told_from_a_dull_one(tmp_path):
+    rich, dull = (
+        richness_of_photos(open_data(f"patches:photo:{name}?n=5", cache=tmp_path)) for name in ("motorcycle", "retina")
+    )
+    assert list(rich) == ["motorcycle_left.png"]
+    assert rich["motorcycle_left.png"].entropy_bits > dull["retina.jpg"].entropy_bits + 1
+    assert rich["motorcycle_left.png"].edge_density > 2 * dull["retina.jpg"].edge_density
+    assert richness_of_photos(open_data("sample:digits?limit=5", cache=tmp_path)) == {}
 
 
 # --- sources

@@ -1,6 +1,7 @@
 """The law of patches and their rendering, against closed forms, Pillow and torchvision's way of doing it."""
 
 from dataclasses import replace
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -264,12 +265,27 @@ def test_bits_do_not_depend_on_batch_chunk_or_threads(monkeypatch):
     for start in (0, 7, 23):
         _, alone = rendered(pixels, law, count=1, size_px=33, first=start)
         assert (alone[0] == whole[start]).all()
-    monkeypatch.setattr(patch_rendering, "CHUNK_PIXELS", 5000)
+    monkeypatch.setattr(patch_rendering, "LEAST_PIXELS", 5000)
+    monkeypatch.setattr(patch_rendering, "MOST_PIXELS", 5000)
     assert (rendered(pixels, law, count=24, size_px=33)[1] == whole).all()
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(2 if threads == 1 else 1)
         assert (rendered(pixels, law, count=24, size_px=33)[1] == whole).all()
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_rendering_leaves_the_number_of_threads_as_it_was():
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        rendered(photograph(), PAPER, count=24, size_px=64)
+        seen = [torch.get_num_threads()]
+        later = Thread(target=lambda: seen.append(torch.get_num_threads()))
+        later.start()
+        later.join()
+        assert seen == [3, 3]
     finally:
         torch.set_num_threads(threads)
 

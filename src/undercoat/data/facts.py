@@ -11,11 +11,36 @@ from undercoat.data.canvases import Canvases
 from undercoat.data.patches import PatchImages
 from undercoat.data.storing import FACTS, Kind, StoredFacts, read_facts
 from undercoat.data.virtual import alike
+from undercoat.functional.richness import Richness, richness
 
-__all__ = ["MOST_PATCHES", "facts_of", "within_reach"]
+__all__ = ["MOST_PATCHES", "facts_of", "richness_of_photos", "within_reach"]
 
 MOST_PATCHES = 5000
 """Patches that are looked at one by one; more of the same photos tell nothing new."""
+
+
+RICHNESS_PX = 512
+"""Longest side at which a photo's richness is measured, so that large and small ones compare."""
+_MOST_NAMED = 3
+
+
+def richness_of_photos(canvases: Canvases, most: int = _MOST_NAMED) -> dict[str, Richness]:
+    """How much there is to see in the photos that patches are cut from, by name; nothing for other images.
+
+    Args:
+        canvases: what ``open_data("patches:…")`` gives.
+        most: how many photos are looked at.
+    """
+    images: object = canvases.images
+    if not isinstance(images, PatchImages):
+        return {}
+    photos, found = images.photos, {}
+    for place, name in enumerate(photos.keys[:most]):
+        level = 0
+        while max(photos.sizes[place]) >> level > RICHNESS_PX and level + 1 < int(photos.levels.count[place]):
+            level += 1
+        found[name] = richness(photos.pixels(place, level))
+    return found
 
 
 def facts_of(canvases: Canvases) -> tuple[NDArray[np.void], tuple[Kind, ...]]:

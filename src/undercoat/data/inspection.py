@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from undercoat.data.canvases import UNLABELLED, Canvases
 from undercoat.data.duplicates import exact_clusters, fingerprint, near_clusters
-from undercoat.data.facts import facts_of, within_reach
+from undercoat.data.facts import facts_of, richness_of_photos, within_reach
 from undercoat.data.headers import suggest_size_px
 from undercoat.data.labelling import UNKNOWN_ROW
 from undercoat.data.opening import open_data
@@ -163,7 +163,7 @@ def inspect(
         **_duplicates(canvases),
         crossing_groups=_crossing(canvases),
         suggested_px=suggest_size_px(facts["width"], facts["height"]),
-        notes=canvases.notes,
+        notes=(*canvases.notes, *_richness_notes(canvases)),
     )
 
 
@@ -262,3 +262,10 @@ def _crossing(canvases: Canvases) -> tuple[str, ...]:
         if group and split:
             seen.setdefault(group, set()).add(split)
     return tuple(sorted(group for group, found in seen.items() if len(found) > 1))
+
+
+def _richness_notes(canvases: Canvases) -> list[str]:
+    return [
+        f"{name}: {found.entropy_bits:.2f} of 8 bits of grey, {found.edge_density:.0%} of its pixels on edges"
+        for name, found in richness_of_photos(canvases).items()
+    ]

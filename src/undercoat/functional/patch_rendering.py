@@ -6,6 +6,7 @@ threads or on vector widths.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
 
@@ -17,11 +18,11 @@ from undercoat.functional.texels import PatchTable
 
 __all__ = ["render_patches"]
 
-CHUNK_PIXELS = (1 << 15) - 1
-"""Pixels handled at a time on a CPU: they stay in its caches, and PyTorch does not split operations of fewer elements
-among threads, which would have to wait for one another sixty times a chunk."""
-MOST_THREADS = 4
-"""Chunks rendered at the same time; more would wait for the interpreter."""
+LEAST_PIXELS, MOST_PIXELS = 1 << 15, 1 << 18
+"""Pixels that a thread handles at a time on a CPU. With fewer the interpreter, which one thread can have at a time, takes
+longer to start an operation than the operation takes; with more they leave the processor's caches."""
+MOST_THREADS = 16
+"""Chunks rendered at the same time."""
 _FITS_INT32, _SIZES_KEPT = 2**31 - 1, 4
 
 
@@ -40,8 +41,12 @@ def render_patches(texels: Tensor, table: PatchTable, *, size_px: int, noise: Te
     out = torch.empty(len(table), size_px, size_px, 3, dtype=torch.uint8, device=texels.device)
     patches, lines, workers = max(1, len(table)), size_px, 1
     if texels.device.type == "cpu":
-        patches, lines = max(1, CHUNK_PIXELS // size_px**2), min(size_px, max(1, CHUNK_PIXELS // size_px))
-        workers = min(torch.get_num_threads(), MOST_THREADS, -(-len(table) // patches))
+        threads = min(torch.get_num_threads(), MOST_THREADS)
+        pixels = min(max(len(table) * size_px**2 // threads, LEAST_PIXELS), MOST_PIXELS)
+        most, lines = max(1, pixels // size_px**2), min(size_px, max(1, pixels // size_px))
+        rounds = -(-len(table) // (most * threads))  # of equal chunks, so that no thread waits for the others' last
+        patches = max(1, -(-len(table) // max(1, rounds * threads)))
+        workers = min(threads, -(-len(table) // patches))
     starts = range(0, len(table), patches)
 
     def render(worker: int) -> None:
@@ -53,11 +58,24 @@ def render_patches(texels: Tensor, table: PatchTable, *, size_px: int, noise: Te
             desk.leave()
 
     if workers > 1:
-        with ThreadPoolExecutor(workers) as pool:
-            list(pool.map(render, range(workers)))
+        _shared(render, workers)
     else:
         render(0)
     return out
+
+
+def _shared(work: Callable[[int], None], workers: int) -> None:
+    """Do the parts of some work on threads whose operations run on them alone: the chunks are what is shared.
+
+    PyTorch's number of threads is one for each thread, but setting it also sets that of threads to come, so it is put
+    back afterwards. Threads that are started for each batch spread over the processors sooner than those that wait.
+    """
+    threads = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            list(pool.map(work, range(workers)))
+    finally:
+        torch.set_num_threads(threads)
 
 
 class _Desk:
