@@ -47,6 +47,9 @@ bench: $(STAMP)  ## speed and memory, as ratios measured in one run
 	$(BIN)/python benchmarks/probe.py
 	$(BIN)/python benchmarks/methods.py
 	$(BIN)/python benchmarks/clustering.py
+	$(BIN)/python benchmarks/patches.py
+	$(BIN)/python benchmarks/scattering.py
+	$(BIN)/python benchmarks/layer_probe.py
 
 clean:           ## remove the environment and caches, never runs
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build src/*.egg-info

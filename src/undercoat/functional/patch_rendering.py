@@ -19,8 +19,8 @@ from undercoat.functional.texels import PatchTable
 __all__ = ["render_patches"]
 
 LEAST_PIXELS, MOST_PIXELS = 1 << 15, 1 << 18
-"""Pixels that a thread handles at a time on a CPU. With fewer the interpreter, which one thread can have at a time, takes
-longer to start an operation than the operation takes; with more they leave the processor's caches."""
+"""Pixels that a thread handles at a time on a CPU. With fewer, the interpreter, which one thread can have at a time,
+takes longer to start an operation than the operation takes; with more, they leave the processor's caches."""
 MOST_THREADS = 16
 """Chunks rendered at the same time."""
 _FITS_INT32, _SIZES_KEPT = 2**31 - 1, 4
