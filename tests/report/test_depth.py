@@ -10,9 +10,11 @@ import yaml
 
 from undercoat.records import Record, append
 from undercoat.report.depth import depth_drawings, layer_order, source_drawings
+from undercoat.report.estimates import measures
 from undercoat.report.export import export_figures
 from undercoat.report.folder import load
 from undercoat.report.layer_tables import layers_text
+from undercoat.report.verdict import findings
 
 LAYERS = ("conv1", "conv2", "conv3")
 
@@ -80,3 +82,16 @@ def test_a_table_of_arms_by_layers_with_the_spread_over_seeds(study):
     assert lines[0] == "Linear on digits by layer, n = 100, mean ± standard deviation over 2 seeds:"
     assert lines[2] == "| arm | conv1 | conv2 | conv3 |"
     assert lines[4] == "| random | 0.510 ±.014 | 0.520 ±.014 | 0.530 ±.014 |"
+
+
+def test_without_the_features_the_verdict_is_about_the_last_layer_and_says_so(study):
+    assert [measure.name for measure in measures(study.rows)] == ["linear at conv3"]
+    difference = replace(
+        study.rows[-1], versus="random", metric="accuracy_difference", value=0.05, ci_low=0.01, ci_high=0.09
+    )
+    assert "helped linear probing at conv3 by +0.050" in findings([*study.rows, difference], study.arms)[0]
+
+
+def test_with_the_features_the_verdict_is_about_them(study):
+    features = [replace(row, layer="final") for row in study.rows if row.layer == "conv3"]
+    assert [measure.name for measure in measures([*study.rows, *features])] == ["linear"]

@@ -99,12 +99,18 @@ def rows(result: list[Any]) -> int:
 
 def study(report: Path) -> int:
     """Print a study's table, its verdict, and where everything lies."""
-    from undercoat.report import arms_table, load, summary_table
+    from undercoat.report import arms_table, judge_claims, load, summary_table
 
     found = load(report.parent)
     console = Console()
     console.print(summary_table(arms_table(found.rows, found.arms)))
     _say(console, found.rows, found.arms)
+    claims = judge_claims(found.study.get("claims") or [], found.rows)
+    if claims:
+        console.print("Claims", style="bold")
+    for claim in claims:
+        said = f"{claim.verdict}: {claim.says} ({claim.why})"
+        console.print(Padding(said, (0, 0, 0, 2)), highlight=False, markup=False)
     longest = max(reversed(found.arms), key=lambda arm: len(arm.coats or ()), default=None)
     console.print(f"report   {report}", highlight=False, soft_wrap=True)
     if longest is not None:

@@ -1,6 +1,7 @@
 """Reports from records and run files: the verdict in words, the table of arms, one offline HTML page, and figures."""
 
 from undercoat.report.arms import NULL_ARM, Arm, arms_of
+from undercoat.report.claims import JudgedClaim, judge_claims
 from undercoat.report.export import export_figures, write_report
 from undercoat.report.folder import Found, Stage, load
 from undercoat.report.page import build
@@ -15,6 +16,7 @@ __all__ = [
     "ArmRow",
     "ArmsTable",
     "Found",
+    "JudgedClaim",
     "Stage",
     "SummaryTable",
     "arms_of",
@@ -23,6 +25,7 @@ __all__ = [
     "caveats",
     "export_figures",
     "findings",
+    "judge_claims",
     "load",
     "summary_table",
     "to_csv",

@@ -44,7 +44,7 @@ class JudgedClaim:
     def why(self) -> str:
         """The verdict in a clause: how many parts decided it."""
         told = [part.outcome for part in self.parts]
-        if not told:
+        if all(part.row is None for part in self.parts):
             return "nothing was measured for it"
         counts = [f"{told.count(outcome)} {outcome}" for outcome in (HOLDS, FAILS, UNTOLD) if outcome in told]
         return f"of {len(told)} comparisons {', '.join(counts)}" if len(told) > 1 else "one comparison"

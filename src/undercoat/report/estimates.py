@@ -23,16 +23,17 @@ READOUT_ORDER = ("knn", "linear")
 
 @dataclass(frozen=True)
 class Measure:
-    """One column of numbers: a metric, how the features were read out, and on which data."""
+    """One column of numbers: a metric, how the features were read out, on which data, and where not from the end."""
 
     readout: str
     metric: str
     eval_data: str
+    layer: str = ""
 
     @property
     def name(self) -> str:
         """What people call it, without the data."""
-        return readout_name(self.readout, self.metric)
+        return readout_name(self.readout, self.metric) + (f" at {self.layer}" if self.layer else "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,13 +84,13 @@ class Estimate:
 
 
 def _headline(rows: Iterable[Record]) -> list[Record]:
-    """Keep what the verdict is about: unshifted test images, the last layer, all labels."""
-    clean = [
-        row
-        for row in rows
-        if row.split == "test" and row.shift in {"", "clean"} and row.layer in {"", "final"}
-        and number(row.value) is not None
-    ]  # fmt: skip
+    """Keep what the verdict is about: unshifted test images, the last layer that was read, all labels."""
+    there = [
+        row for row in rows if row.split == "test" and row.shift in {"", "clean"} and number(row.value) is not None
+    ]
+    read = list(dict.fromkeys(row.layer for row in there if row.arm != NULL_ARM))
+    last = read[-1] if read and not {"", "final"} & set(read) else "final"
+    clean = [row for row in there if row.layer in {"", last} or row.arm == NULL_ARM]
     kept = []
     for paired in (False, True):  # difference rows may state their labels otherwise than measurements do
         kind = [row for row in clean if bool(row.versus) == paired]
@@ -100,7 +101,7 @@ def _headline(rows: Iterable[Record]) -> list[Record]:
 
 
 def _measure(row: Record) -> Measure:
-    return Measure(row.readout, row.metric, row.eval_data)
+    return Measure(row.readout, row.metric, row.eval_data, "" if row.layer == "final" else row.layer)
 
 
 def measures(rows: Sequence[Record]) -> list[Measure]:

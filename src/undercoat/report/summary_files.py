@@ -41,7 +41,9 @@ def write_summary(folder: Path) -> Path:
 def _by_seed(found: Found) -> list[str]:
     """How much each arm gained over random weights of the same seed, where there are both and several seeds."""
     scores = {
-        (row.readout, row.arm, row.seed): row.value for row in found.rows if row.split == "test" and not row.versus
+        (row.readout, row.arm, row.seed): row.value
+        for row in found.rows
+        if row.split == "test" and not row.versus and row.layer in {"", "final"}
     }
     seeds = [int(seed) for seed in found.study.get("seeds") or []]
     readouts = dict.fromkeys(readout for readout, arm, _ in scores if arm == RANDOM)

@@ -35,6 +35,7 @@ class _Compared:
 
 def _what(measure: Measure) -> str:
     name = WHAT_HELPED.get(measure.readout, measure.readout.replace("_", " "))
+    name += f" at {measure.layer}" if measure.layer else ""
     return name if measure.metric == "accuracy" else f"the AUROC of {name}"
 
 

@@ -114,13 +114,13 @@ def readout_name(readout: str, metric: str = "accuracy") -> str:
 
 
 def data_name(spec: str) -> str:
-    """Name data as people call them: a sample without the word, a path by its last part.
+    """Name data as people call them: a sample without the word, a path by its last part, neither with its options.
 
     Example:
-        >>> data_name("sample:twemoji"), data_name("/data/scans/labels.csv"), data_name("scans")
+        >>> data_name("sample:twemoji"), data_name("/data/scans/labels.csv"), data_name("scans?limit=100")
         ('twemoji', 'labels.csv', 'scans')
     """
-    return spec.removeprefix("sample:").rstrip("/").rpartition("/")[2]
+    return spec.partition("?")[0].removeprefix("sample:").rstrip("/").rpartition("/")[2]
 
 
 def listed(parts: list[str]) -> str:
