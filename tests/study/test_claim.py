@@ -22,11 +22,20 @@ def test_pairs_are_asked_for_once():
     [
         ({"pairs": [["a", "bee"]]}, "names arm 'bee', which the study does not have"),
         ({"readouts": ["knn"]}, "names readout 'knn'"),
+        ({"layers": ["conv1"]}, "names layer 'conv1'"),
     ],
 )
 def test_a_claim_about_something_else_is_refused(changes, message):
     with pytest.raises(SpecError, match=message):
         check_claims([claim(**changes)], ["a", "b"], PROTOCOL)
+
+
+def test_layers_are_looked_up_in_the_protocol():
+    listed = PROTOCOL.model_copy(update={"layers": ("conv1", "conv2")})
+    check_claims([claim(layers=["conv2"])], ["a", "b"], listed)
+    with pytest.raises(SpecError, match="names layer 'conv3'"):
+        check_claims([claim(layers=["conv3"])], ["a", "b"], listed)
+    check_claims([claim(layers=["conv3"])], ["a", "b"], PROTOCOL.model_copy(update={"layers": "all"}))
 
 
 def test_a_claim_needs_a_protocol():

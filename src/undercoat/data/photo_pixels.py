@@ -98,7 +98,7 @@ def _orientation(image: Image.Image) -> int:
 def _on_white(image: Image.Image) -> Image.Image:
     if image.mode in _ALPHA_MODES or "transparency" in image.info:
         above = image.convert("LA").convert("RGBA") if image.mode == "La" else image.convert("RGBA")
-        if above.getextrema()[3][1] == 0:  # type: ignore[index]
+        if above.getchannel("A").getextrema() == (0, 0):
             raise UnusablePhotoError("it is transparent throughout")
         sheet = Image.new("RGBA", image.size, (255, 255, 255, 255))
         image = Image.alpha_composite(sheet, above)

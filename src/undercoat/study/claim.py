@@ -79,7 +79,9 @@ def _check_readings(claim: Claim, protocol: Any, where: str) -> None:
         if name not in protocol.readouts:
             hint = did_you_mean(name, protocol.readouts)
             raise SpecError(f"{where} readout {name!r}, which the protocol does not have{hint}")
-    read = getattr(protocol, "layers", None)
-    for name in claim.layers if isinstance(read, list | tuple) else ():
-        if name not in read:
+    read = protocol.layers
+    if isinstance(read, str):
+        return  # all of them: which these are depends on each network
+    for name in claim.layers:
+        if name not in (read or ("final",)):
             raise SpecError(f"{where} layer {name!r}, which the protocol does not read; add it to protocol.layers")
