@@ -15,7 +15,6 @@ from single_image_results.studies import STUDIES, finished, run
 from single_image_results.writing import page
 
 DOCS = Path(__file__).parent
-PAGE, PICTURES = DOCS / "results" / "single_image.md", DOCS / "images" / "single_image"
 
 
 def main() -> None:
@@ -23,15 +22,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--probe", required=True, help="folder with the IDX files of Fashion-MNIST")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where the studies lie or are run")
-    parser.add_argument("--only", default=",".join(STUDIES), help="names of studies, comma between them")
+    parser.add_argument("--only", default=",".join(STUDIES), help="names of studies to run, comma between them; '' for none")
+    parser.add_argument("--out", type=Path, default=DOCS, help="where results/ and images/ lie")
     given = parser.parse_args()
-    for name in given.only.split(","):
+    for name in filter(None, given.only.split(",")):
         run(name, given.runs, probe=given.probe)
     studies = finished(given.runs)
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    analyses = make_pictures(given.runs, PICTURES, probe=given.probe)
-    PAGE.write_text(page(studies, analyses, PICTURES), encoding="utf-8")
-    print(f"wrote {PAGE}")
+    written, pictures = given.out / "results" / "single_image.md", given.out / "images" / "single_image"
+    for folder in (written.parent, pictures):
+        folder.mkdir(parents=True, exist_ok=True)
+    analyses = make_pictures(given.runs, pictures, probe=given.probe)
+    written.write_text(page(studies, analyses, pictures), encoding="utf-8")
+    print(f"wrote {written}")
 
 
 if __name__ == "__main__":

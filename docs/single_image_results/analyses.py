@@ -13,6 +13,7 @@ from single_image_results.studies import folder_of
 from undercoat.data import open_data
 from undercoat.data.facts import richness_of_photos
 from undercoat.diagnosis import Finding, filters, find, similarity, style
+from undercoat.report import load
 
 __all__ = ["Analyses", "make_pictures"]
 
@@ -53,21 +54,22 @@ def make_pictures(runs: Path, pictures: Path, *, probe: str) -> Analyses:
     )
     made.similarity = list(compared.findings)
     with tempfile.TemporaryDirectory() as scratch:
-        content, look, example = (Path(scratch) / name for name in ("coffee.png", "animals.png", "boot.png"))
+        content, look, example = (Path(scratch) / name for name in ("coffee.png", "tissue.png", "emoji.png"))
         _save(f"patches:photo:coffee?n=1&preset=none&size={STYLE_PX}", 0, content)
-        _save(f"patches:photo:animals?n=1&preset=none&size={STYLE_PX}", 0, look)
+        _save(f"patches:photo:ihc?n=1&preset=none&size={STYLE_PX}", 0, look)
         early = [name for name in networks if name.split("=")[0] in STYLED]
         painted = style(
             early, content=content, style=look, size_px=STYLE_PX, out=pictures / "style.png", overwrite=True
         )
         made.style = list(painted.findings)
-        _save("sample:twemoji?split=train", EXAMPLE, example)
+        _save("sample:twemoji?split=train", EXAMPLE, example, border_px=8)
         for method in ("exemplar_svm", "correlation_filter"):
             matches = find(
                 str(table / "bigan 1"),
                 example=example,
                 data="sample:twemoji?split=test",
                 method=method,
+                negatives="sample:openmoji-line?split=train",
                 label=EXAMPLE_CLASS,
                 out=pictures / f"{method}.png",
                 overwrite=True,
@@ -76,16 +78,17 @@ def make_pictures(runs: Path, pictures: Path, *, probe: str) -> Analyses:
     return made
 
 
-def _save(spec: str, position: int, path: Path) -> None:
-    """Write one image of a data set as a file."""
+def _save(spec: str, position: int, path: Path, border_px: int = 0) -> None:
+    """Write one image of a data set as a file, without its border."""
     pixels = np.asarray(open_data(spec, progress=False).batch(np.array([position])))[0].astype(np.uint8)
-    Image.fromarray(pixels).save(path)
+    Image.fromarray(pixels[border_px : len(pixels) - border_px, border_px : len(pixels) - border_px]).save(path)
 
 
 def _networks(table: Path) -> dict[str, str]:
     """Label → arm of the networks that saw one photograph, beside the untrained and the supervised one."""
     wanted = {"random": "random", "supervised": "supervised", **{method: f"{method} 1" for method in METHODS}}
-    return {label: arm for label, arm in wanted.items() if (table / arm).exists()}
+    there = {arm.name for arm in load(table).arms}
+    return {label: arm for label, arm in wanted.items() if arm in there}
 
 
 def _rich(role: str, photo: str) -> tuple[str, str, float, float]:

@@ -154,7 +154,8 @@ def _mean(losses: dict[str, float]) -> float:
 
 
 def _descend(aim: _Aim, start: Tensor, settings: StyleSettings) -> Tensor:
-    free = torch.logit(start.clamp(_EDGE, 1 - _EDGE)).requires_grad_()
+    # contiguous, for L-BFGS flattens it, and pixels of a decoded picture lie channels last
+    free = torch.logit(start.contiguous().clamp(_EDGE, 1 - _EDGE)).requires_grad_()
     optimiser = _optimiser([free], settings)
 
     def closure() -> Tensor:
