@@ -22,7 +22,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--probe", required=True, help="folder with the IDX files of Fashion-MNIST")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where the studies lie or are run")
-    parser.add_argument("--only", default=",".join(STUDIES), help="names of studies to run, comma between them; '' for none")
+    parser.add_argument(
+        "--only", default=",".join(STUDIES), help="names of studies to run, comma between them; '' for none"
+    )
     parser.add_argument("--out", type=Path, default=DOCS, help="where results/ and images/ lie")
     given = parser.parse_args()
     for name in filter(None, given.only.split(",")):

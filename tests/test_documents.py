@@ -125,9 +125,9 @@ def test_make_targets_exist():
     assert named <= targets
 
 
-def check_recipe(values, where):
+def check_recipe(recipe):
     """Expand a recipe as ``study plan`` does before it opens any data."""
-    leaves = expand(Recipe.of(values, where=where))
+    leaves = expand(recipe)
     assert leaves
     for stage in {stage.model_dump_json(): stage for leaf in leaves for stage in leaf.stages}.values():
         method = method_class(stage.method)
@@ -139,13 +139,13 @@ def check_recipe(values, where):
 
 @pytest.mark.parametrize("path", RECIPES, ids=name_of)
 def test_recipes_expand(path):
-    check_recipe(yaml.safe_load(path.read_text(encoding="utf-8")), name_of(path))
+    check_recipe(Recipe.load(path))  # with what it extends
 
 
 @pytest.mark.parametrize("block", of_all_pages(lambda page: blocks(page, "yaml")), ids=str)
 def test_recipes_in_pages_expand(block):
     if not block.reason:
-        check_recipe(yaml.safe_load(block.code), str(block))
+        check_recipe(Recipe.of(yaml.safe_load(block.code), where=str(block)))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

@@ -21,7 +21,9 @@ METHODS = ("bigan", "rotnet", "deep_cluster", "jigsaw", "moco_v2", "pirl")
 PHOTOS = {"photo": "motorcycle", "drawing": "animals", "dull": "retina"}
 SEED_IMAGES = 512
 STYLE_PX = 128
-STYLED = ("random", "supervised", "bigan", "rotnet", "deep_cluster")
+OTHER, OTHER_SEED = "random", 9
+"""Random weights that no other network began with; those of seed 0 are called ``start``."""
+STYLED = ("start", "supervised", "bigan", "rotnet", "deep_cluster")
 EXAMPLE, EXAMPLE_CLASS = 0, "activities"
 
 
@@ -43,9 +45,11 @@ def make_pictures(runs: Path, pictures: Path, *, probe: str) -> Analyses:
     if not (table / "records.jsonl").exists():
         return made
     networks = [f"{name}={table / arm}" for name, arm in _networks(table).items()]
-    made.filters = list(filters(networks, out=pictures / "filters.png", overwrite=True).findings)
+    everyone = [*networks, OTHER]
+    made.filters = list(filters(everyone, out=pictures / "filters.png", seed=OTHER_SEED, overwrite=True).findings)
     compared = similarity(
-        networks,
+        everyone,
+        seed=OTHER_SEED,
         data=f"{probe}?limit={SEED_IMAGES}&split=test",
         images=SEED_IMAGES,
         size_px=32,
@@ -85,8 +89,8 @@ def _save(spec: str, position: int, path: Path, border_px: int = 0) -> None:
 
 
 def _networks(table: Path) -> dict[str, str]:
-    """Label → arm of the networks that saw one photograph, beside the untrained and the supervised one."""
-    wanted = {"random": "random", "supervised": "supervised", **{method: f"{method} 1" for method in METHODS}}
+    """Label → arm of the networks that saw one photograph, beside the untrained one that all began as, and labels."""
+    wanted = {"start": "random", "supervised": "supervised", **{method: f"{method} 1" for method in METHODS}}
     there = {arm.name for arm in load(table).arms}
     return {label: arm for label, arm in wanted.items() if arm in there}
 

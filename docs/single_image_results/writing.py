@@ -37,7 +37,8 @@ def page(studies: Mapping[str, Found], analyses: Analyses, pictures: Path) -> st
             "",
         ]
         lines += [*_pivot(_alone(analyses.filters)), ""]
-        lines += [*_pivot(_with(analyses.filters, "random", "matched cosine"), null=True), ""]
+        for name in ("start", "random"):
+            lines += [*_pivot(_with(analyses.filters, name, "matched cosine"), null=True), ""]
         lines += ["## How alike are the layers?", "", words["similarity"], ""]
         lines += [*_pivot(_with(analyses.similarity, "supervised", "CKA")), ""]
     if analyses.style:

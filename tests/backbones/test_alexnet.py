@@ -183,6 +183,8 @@ def test_norms_can_be_trained_where_there_are_some():
         ({"frobnicate": 3}, "known: variant, width, norm, groups, lrn, stem, head"),
         ({"variant": "rotnett"}, "use one of deep_cluster, rotnet, bigan, jigsaw, caffenet"),
         ({"groups": 3}, "groups: 3; use one of 1, 2"),
+        ({"groups": 2.0}, "groups: 2.0; use one of 1, 2"),
+        ({"stem": 32.0}, "stem: 32.0; use one of 224"),
         ({"stem": 128}, "use one of 224, 64, 32, small"),
     ],
 )

@@ -75,6 +75,8 @@ def test_it_is_listed_and_wrong_settings_are_refused():
     assert "undercoat/scattering" in known_backbones()
     with pytest.raises(SpecError, match="cannot have scales: 9; use one of 1"):
         build_backbone("scattering", arguments={"scales": 9})
+    with pytest.raises(SpecError, match=r"cannot have scales: 2\.0"):
+        build_backbone("scattering", arguments={"scales": 2.0})
     with pytest.raises(SpecError, match="takes no argument 'scale'; did you mean 'scales'"):
         build_backbone("scattering", arguments={"scale": 2})
     with pytest.raises(SpecError, match="is no model of ours; did you mean 'scattering'"):

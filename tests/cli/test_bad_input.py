@@ -233,6 +233,42 @@ def test_an_image_of_one_pixel_is_an_image(tmp_path, capsys):
     assert "too small for a tile" in line
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("filters", "random", "--out", "file/f.png"),
+        ("similarity", "random", "random", "--data", "sample:digits", "--out", "file/s.csv"),
+        ("style", "random", "--content", "photo.png", "--style", "photo.png", "--out", "file/s.png"),
+        ("find", "random", "--example", "photo.png", "--data", "my images", "--out", "file/m.png"),
+        ("preview", "my images", "--method", "simclr", "--out", "file/p.png"),
+        ("patches", "photo.png", "--n", "3", "--out", "file/patches"),
+        ("pretrain", "--data", "my images", "--out", "file/run", *TINY),
+        ("records", ".", "--out", "file/all.csv"),
+        ("similarity", "random", "random", "--data", "my images", "--images", "10", "--cache", "file/cache"),
+        pytest.param(
+            ("similarity", "random", "random", "--data", "my images", "--images", "10", "--cache", "/proc/x/y"),
+            marks=pytest.mark.skipif(not os.path.exists("/proc/self"), reason="no /proc"),
+        ),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_place_that_cannot_be_written_gets_a_sentence(arguments, images, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "records.jsonl").write_text('{"metric": "accuracy", "value": 0.5, "n": 1}\n')
+    Image.open(images / "b" / "img 0.png").save(tmp_path / "photo.png")
+    analysis = arguments[0] in ("filters", "similarity", "style", "find")
+    line = said(capsys, *arguments, *(["--backbone", "timm/test_resnet"] if analysis else []))
+    assert "cannot be written" in line
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_records_go_into_tables_only(capsys, tmp_path):
+    (tmp_path / "records.jsonl").write_text('{"metric": "accuracy", "value": 0.5, "n": 1}\n')
+    assert "neither a .csv nor a .parquet" in said(capsys, "records", tmp_path, "--out", tmp_path / "all.xlsx")
+    assert main(["records", str(tmp_path), "--out", str(tmp_path / "new" / "all.csv")]) == 0
+
+
 def test_a_preview_never_overwrites(tmp_path, capsys):
     (tmp_path / "sheet.png").write_bytes(b"mine")
     assert "--overwrite" in said(capsys, "preview", "sample:digits", "--out", tmp_path / "sheet.png")

@@ -3,6 +3,8 @@
 import os
 import pickle
 import shutil
+import tarfile
+import tracemalloc
 from contextlib import suppress
 
 import numpy as np
@@ -126,6 +128,18 @@ def test_files_that_are_cut_off(tmp_path):
         list_data(archive)
 
 
+@pytest.mark.parametrize("suffix", ["gz", "bz2", "xz"])
+def test_a_damaged_archive_is_told_in_one_line(tmp_path, suffix):
+    archive = tmp_path / f"cifar-10-python.tar.{suffix}"
+    with tarfile.open(archive, f"w:{suffix}") as file:
+        file.add(cifar10_python(tmp_path / "py"), "cifar-10-batches-py")
+    whole = archive.read_bytes()
+    archive.write_bytes(whole[:99] + bytes(900) + whole[999:])
+    with pytest.raises(DataError) as error:
+        list_data(archive)
+    assert "\n" not in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
@@ -216,3 +230,12 @@ def test_damaged_pickles_are_read_or_refused(data):
 def test_crooked_programs_end_in_a_sentence(program):
     with pytest.raises(DataError, match="'train'"):
         read_pickle(program, "train")
+
+
+def test_no_memory_is_set_aside_for_bytes_that_are_only_announced():
+    tracemalloc.start()
+    with pytest.raises(DataError, match="cut off"):
+        read_pickle(b"\x80\x05\x96" + (1 << 28).to_bytes(8, "little") + b"ab.", "train")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 20

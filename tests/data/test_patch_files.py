@@ -1,12 +1,15 @@
 """``undercoat patches``: the same patches as files."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from undercoat.cli.parser import COMMANDS, command_of, parse
 from undercoat.data import open_data
-from undercoat.data.patch_files import write_patches
+from undercoat.data.patch_files import patch_sheet, write_patches
+from undercoat.data.patches import PatchImages
 from undercoat.errors import RunError, SpecError
 
 
@@ -59,6 +62,41 @@ def test_an_unfinished_folder_can_be_gone_on_with(tmp_path):
         write_patches("photo:coffee", out=out, n=9, size=16, seed=1, resume=True)
 
 
+def test_the_sheet_lies_beside_the_current_folder(tmp_path, monkeypatch):
+    (tmp_path / "crops").mkdir()
+    monkeypatch.chdir(tmp_path / "crops")
+    sheet = write_patches("photo:coffee", out=Path("."), n=2, size=16, cache=tmp_path / "cache")
+    assert sheet == tmp_path / "crops-sheet.png"
+    assert images_of(tmp_path / "crops") == ["0000000.png", "0000001.png"]
+    with pytest.raises(RunError, match="choose another --out"):
+        write_patches("photo:coffee", out=Path("/"), n=2, size=16, cache=tmp_path / "cache")
+
+
+def test_a_sheet_is_never_written_over(tmp_path):
+    mine = tmp_path / "mine.png"
+    mine.write_bytes(b"keep")
+    with pytest.raises(RunError, match="there already"):
+        write_patches("photo:coffee", out=tmp_path / "crops", n=2, size=16, sheet=mine, resume=True)
+    write_patches("photo:coffee", out=tmp_path / "crops", n=2, size=16)
+    write_patches("photo:coffee", out=tmp_path / "crops", n=2, size=16, sheet=mine, resume=True)
+    assert mine.read_bytes() == b"keep"
+
+
+def test_a_sheet_that_cannot_be_written_stops_before_the_patches_are_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="give another --sheet"):
+        write_patches("photo:coffee", out=tmp_path / "crops", n=2, size=16, sheet=tmp_path / "file" / "s.png")
+    assert not (tmp_path / "crops").exists()
+
+
+def test_the_sheet_draws_patches_of_the_first_photo_alone(tmp_path, monkeypatch):
+    data = open_data("patches:sample:noto?n=100000&size=16&images=30", cache=tmp_path, progress=False)
+    asked, drawn = [], PatchImages.drawn
+    monkeypatch.setattr(PatchImages, "drawn", lambda images, rows: asked.append(rows.tolist()) or drawn(images, rows))
+    patch_sheet(data, tmp_path / "sheet.png")
+    assert asked[-1] == [30 * number for number in range(12)]
+
+
 def test_jpeg_options_and_a_sheet_of_ones_own(tmp_path):
     sheet = write_patches(
         "photo:coffee", out=tmp_path / "crops", n=2, size=16, format="jpeg", options="flip=0", sheet=tmp_path / "s.png"
@@ -78,6 +116,7 @@ def test_jpeg_options_and_a_sheet_of_ones_own(tmp_path):
         ({"options": "rotatio=3"}, "did you mean 'rotation'"),
         ({"quality": 0}, "give 1 to 100"),
         ({"n": 0}, "n = "),
+        ({"format": "jpg"}, "did you mean 'jpeg'"),
         ({"photo": "patches:photo:coffee?n=3"}, "--options"),
     ],
 )

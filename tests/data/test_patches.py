@@ -105,6 +105,18 @@ def test_ten_million_patches_take_no_memory(tmp_path):
     assert (Order(10_000_000, batch=8, seed=0).at(3)[0] == index[24:]).all()
 
 
+def test_no_rows_are_no_patches(tmp_path):
+    data = opened(COFFEE, tmp_path)
+    assert data.batch(np.arange(0)).shape == (0, 16, 16, 3)
+
+
+@pytest.mark.parametrize(("row", "said"), [(500, "row 500 of 500"), (-501, "row -501 of 500")])
+def test_a_row_that_is_not_there_is_named(tmp_path, row, said):
+    data = opened(COFFEE, tmp_path)
+    with pytest.raises(IndexError, match=said):
+        data.batch(np.array([3, row]))
+
+
 # --- the loader
 
 
@@ -155,6 +167,11 @@ def test_a_rich_photo_is_told_from_a_dull_one(tmp_path):
     assert rich["motorcycle_left.png"].entropy_bits > dull["retina.jpg"].entropy_bits + 1
     assert rich["motorcycle_left.png"].edge_density > 2 * dull["retina.jpg"].edge_density
     assert richness_of_photos(open_data("sample:digits?limit=5", cache=tmp_path)) == {}
+
+
+def test_a_narrow_strip_is_measured_where_it_still_has_three_lines(tmp_path, noisy):
+    spec = f"patches:{noisy('strip.png', width=2000, height=8)}?n=5&size=8&scale=0.5"  # 8, 4 and then 2 lines
+    assert richness_of_photos(opened(spec, tmp_path))["strip.png"].edge_density > 0.5
 
 
 # --- sources
@@ -264,7 +281,10 @@ def test_the_size_can_come_from_either_side(tmp_path):
         ("preset=papr", "preset"),
         ("scale=0.5,0.1", "rising"),
         ("scale=0", "above 0"),
-        ("scale=big", "scale"),
+        ("scale=big", "scale=big in 'patches:photo:coffee?scale=big' is no pair of numbers"),
+        ("scale=0.1,0.2,0.3", "is no pair of numbers; write for example scale=0.5,1"),
+        ("ratio=off", "ratio=off in"),
+        ("n=5&flip=0&n=6", "gives n twice"),
         ("ratio=4,2", "the lower first"),
         ("rotation=200", "180"),
         ("flip=2", "flip"),
@@ -290,6 +310,9 @@ def test_wrong_options_are_refused_in_a_sentence(tmp_path, options, said):
         ("photo:cofee", "did you mean 'coffee'"),
         ("sample:digits", "save it as files"),
         ("photo:coffee,nowhere.jpg", "does not exist"),
+        ("sample:noto?split=test", "write split= after the last"),
+        ("photo:coffee?low=3", "leave them out"),
+        ("patches:photo:coffee?flip=0", "patches of patches"),
     ],
 )
 def test_sources_that_cannot_be_used_are_refused(tmp_path, source, said):

@@ -6,7 +6,9 @@ import tifffile
 from PIL import Image
 
 from undercoat.data import open_data
+from undercoat.data.photo_pixels import photo_size
 from undercoat.data.pyramid import fill_levels, level_sides, pack, pyramid
+from undercoat.data.readers.photo import PHOTOS, read_photo
 from undercoat.errors import DataError
 
 
@@ -52,6 +54,15 @@ def test_a_turned_camera_is_seen_upright(tmp_path, pixels):
     assert (photo_of(tmp_path / "photo.png", tmp_path) == np.rot90(pixels, -1)).all()
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_turned_tiff_is_seen_upright(tmp_path, pixels, orientation):
+    tag = (274, "H", 1, orientation, True)
+    tifffile.imwrite(tmp_path / "photo.tif", pixels, photometric="rgb", extratags=[tag])
+    with Image.open(tmp_path / "photo.tif") as image:
+        upright = np.asarray(image)  # Pillow turns TIFFs as it loads them
+    assert (photo_of(tmp_path / "photo.tif", tmp_path) == upright).all()
+
+
 def test_transparent_parts_are_white(tmp_path, pixels):
     alpha = np.full((50, 70, 1), 255, np.uint8)
     alpha[:20] = 0
@@ -83,6 +94,13 @@ def test_photos_that_show_nothing_are_refused(tmp_path, pixels):
 def test_no_image_is_refused(tmp_path):
     (tmp_path / "photo.jpg").write_bytes(b"not a picture")
     assert "photo.jpg" in refusal(tmp_path / "photo.jpg", tmp_path)
+
+
+@pytest.mark.parametrize("name", PHOTOS)
+def test_a_named_photo_has_the_size_that_is_said_of_it(name):
+    with read_photo(name).source.open(0) as stream:
+        width, height = photo_size(stream)
+    assert PHOTOS[name].title.endswith(f"{width} × {height}")
 
 
 # --- photos that are too large to decode at once

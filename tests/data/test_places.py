@@ -98,6 +98,10 @@ def list_without_numbers(root):
     (root / "places365_val.txt").write_text("Places365_val_00000001.jpg\n")
 
 
+def list_with_an_endless_number(root):
+    (root / "places365_val.txt").write_text(f"Places365_val_00000001.jpg {'1' * 5000}\n")
+
+
 def empty_list(root):
     (root / "places365_train_standard.txt").write_text("\n")
 
@@ -112,6 +116,12 @@ def class_of_two_names(root):
         file.write("/b/bow_window/indoor/00000001.jpg 0\n")
 
 
+def two_classes_of_one_name(root):
+    (root / "categories_places365.txt").unlink()
+    with (root / "places365_train_standard.txt").open("a") as file:
+        file.write("/b/airfield/00000001.jpg 9\n")
+
+
 @pytest.mark.parametrize(
     ("harm", "said"),
     [
@@ -119,9 +129,11 @@ def class_of_two_names(root):
         (without_train_images, "none of the 12 images of .*places365_train_standard.txt.* is in .*data_256"),
         (val_of_fewer_classes, r"only 3 of the 4 classes of train \(no zen_garden\)"),
         (list_without_numbers, "line 1 of .*places365_val.txt.* is no path with a number"),
+        (list_with_an_endless_number, "line 1 of .*places365_val.txt.* is no path with a number"),
         (empty_list, "is empty"),
         (number_without_name, "class 9, which has no name"),
         (class_of_two_names, "class 0 in .* has images in airfield and in bow_window-indoor"),
+        (two_classes_of_one_name, "classes 0 and 9 in .*places365_train_standard.txt.* are both airfield"),
     ],
 )
 def test_broken_lists(harm, said, tmp_path):

@@ -1,6 +1,7 @@
 """Networks side by side: the picture, the table, and what both say of copies and of strangers."""
 
 import csv
+import json
 
 import numpy as np
 import pytest
@@ -118,7 +119,39 @@ def test_wrong_networks_get_a_sentence(asked, sentence, tmp_path):
 
 
 def test_wrong_files_get_a_sentence(runs, tmp_path):
-    with pytest.raises(SpecError, match="no picture"):
-        filters(runs, out=tmp_path / "f.csv")
+    for name in ("f.csv", "f.svg", "f", ""):
+        with pytest.raises(SpecError, match="no picture"):
+            filters(runs, out=tmp_path / name if name else name)
     with pytest.raises(SpecError, match="cell_px is 0"):
         filters(runs, out=tmp_path / "f.png", cell_px=0)
+
+
+def test_what_cannot_be_drawn_gets_a_sentence(tmp_path):
+    with pytest.raises(SpecError, match="filters of 2 channels"):
+        filters(["random"], out=tmp_path / "f.png", backbone="undercoat/alexnet", backbone_arguments=SMALL, channels=2)
+    broken = build_backbone("undercoat/alexnet", arguments=SMALL)
+    torch.nn.init.constant_(next(broken.trunk.parameters()), float("nan"))
+    save_backbone(broken, tmp_path / "run")
+    with pytest.raises(RunError, match="not finite"):
+        filters([str(tmp_path / "run")], out=tmp_path / "f.png")
+    assert not (tmp_path / "f.png").exists()
+
+
+def test_names_are_printed_as_they_are(runs, tmp_path, capsys):
+    assert main(["filters", f"[/b]={runs[0]}", f"[red]:smile:={runs[1]}", "--out", str(tmp_path / "f.png")]) == 0
+    assert "[/b] ~ [red]:smile:" in capsys.readouterr().out
+
+
+def test_an_arm_with_a_point_on_an_axis_is_no_label(runs, tmp_path):
+    study = tmp_path / "study"
+    (study / "stages").mkdir(parents=True)
+    (tmp_path / "two").rename(study / "stages" / "s1")
+    arms = [{"name": "rotnet[steps=50]", "stages": {"0": ["s1"]}}]
+    (study / "study.json").write_text(json.dumps({"arms": arms}))
+    found = open_networks([f"{study}/rotnet[steps=50]", f"mine={study}/rotnet[steps=50]"])
+    assert [network.label for network in found] == ["rotnet[steps=50]", "mine"]
+
+
+def test_labels_stay_apart_whatever_they_are(runs):
+    labels = [f"{name}={runs[0]}" for name in ("a", "a", "a (2)")]
+    assert len({network.label for network in open_networks(labels)}) == 3

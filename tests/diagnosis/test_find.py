@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from sklearn.metrics import average_precision_score
 
 from undercoat.backbones import build_backbone
 from undercoat.cli import main
-from undercoat.diagnosis import find
+from undercoat.cli.printing import found as analysis_found
+from undercoat.diagnosis import Found, Match, find
 from undercoat.diagnosis.dense_maps import DenseMaps
 from undercoat.diagnosis.detector import DetectorSettings, fit_detector, peaks
 from undercoat.diagnosis.example import Box
@@ -129,6 +131,13 @@ def test_command_writes_the_sheet_and_the_table(folder, capsys):
     assert next(iter(places)).split("/")[0] in capsys.readouterr().out
 
 
+def test_keys_are_printed_as_they_are(capsys):
+    matches = [Match(key, "", 1.0, 0, 0, 9, 9, None) for key in ("a[/b].png", "x[red]y:smile:.png")]
+    analysis_found(Found(picture=Path("m.png"), table=Path("m.csv"), matches=matches))
+    printed = capsys.readouterr().out
+    assert all(match.key in printed for match in matches)
+
+
 @pytest.mark.parametrize(
     ("changes", "kind", "sentence"),
     [
@@ -138,17 +147,32 @@ def test_command_writes_the_sheet_and_the_table(folder, capsys):
         ({"box": "1,2,3"}, SpecError, "four numbers"),
         ({"box": "1,2,3,0"}, SpecError, "no area"),
         ({"box": "10,10,20,20"}, SpecError, "outside"),
+        ({"box": "nan,1,2,3"}, SpecError, "outside"),
+        ({"box": "1,1,nan,3"}, SpecError, "no area"),
+        ({"box": "1,1,3,3", "example_px": 9}, SpecError, "leave it out with box"),
+        ({"example_px": 0}, SpecError, "at least 1"),
+        ({"size_px": 0}, SpecError, "out of range"),
+        ({"out": "m.svg"}, SpecError, "name a .png"),
         ({"layer": "conv9"}, SpecError, "no layer 'conv9'"),
         ({"margin": 2.0}, SpecError, "margin is 2.0"),
         ({"method": "hog"}, SpecError, "method 'hog'"),
         ({"example": "nowhere.png"}, DataError, "no picture"),
-        ({"top": 0}, SpecError, "top at least 1"),
+        ({"top": 0}, SpecError, "top has to be at least 1"),
     ],
 )
 def test_wrong_questions_get_a_sentence(folder, changes, kind, sentence):
     root, _ = folder
     with pytest.raises(kind, match=sentence):
         find(str(root / "run"), **asked(root, **changes))
+
+
+def test_a_network_whose_numbers_are_not_finite_gets_a_sentence(folder, tmp_path):
+    root, _ = folder
+    broken = build_backbone("timm/test_resnet")
+    torch.nn.init.constant_(next(broken.trunk.parameters()), float("nan"))
+    save_backbone(broken, tmp_path / "run")
+    with pytest.raises(RunError, match=r"'conv1' of timm/test_resnet gives numbers that are not finite"):
+        find(str(tmp_path / "run"), **asked(root))
 
 
 def test_nothing_is_overwritten_silently(folder):

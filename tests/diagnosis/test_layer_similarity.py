@@ -63,12 +63,20 @@ def test_command_writes_one_row_a_layer_and_pair(tmp_path, capsys):
     assert "--overwrite" in capsys.readouterr().err
 
 
+def test_a_layer_that_is_named_twice_is_measured_once(tmp_path):
+    asked = {"data": "sample:digits", "images": 10, "size_px": 24, "cache": tmp_path, "out": tmp_path / "s.csv"}
+    found = similarity(["random", "random"], layers="conv1, conv1", backbone="timm/test_resnet", **asked)
+    assert [row.layer for row in found.findings if row.measure == "linear CKA"] == ["conv1"]
+
+
 def test_wrong_questions_get_a_sentence(tmp_path):
     asked = {"data": "sample:digits", "out": tmp_path / "s.csv", "backbone": "timm/test_resnet", "cache": tmp_path}
     with pytest.raises(SpecError, match="there is one"):
         similarity(["random"], **asked)
     with pytest.raises(SpecError, match="layers is empty"):
         similarity(["random", "random"], layers=",", **asked)
+    with pytest.raises(SpecError, match="size_px is 0"):
+        similarity(["random", "random"], size_px=0, **asked)
     with pytest.raises(SpecError, match="no layer 'conv9'"):
         similarity(["random", "random"], layers="conv9", **asked)
     with pytest.raises(DataError, match="9 images say nothing"):

@@ -117,6 +117,12 @@ def test_nothing_runs_before_labels_are_right(backbone, parts):
     assert backbone.trunk.calls == 0
 
 
+def test_a_probe_that_diverges_is_no_number(backbone, parts):
+    wild = {"linear": {**LINEAR, "lrs": [1e30], "weight_decays": [1.0]}}
+    with pytest.raises(RunError, match="'linear' on layer 'final' gives scores that are not finite for 45 of 45"):
+        evaluate(backbone, *parts, PROTOCOL.model_copy(update={"readouts": wild}))
+
+
 def test_unknown_provenance_is_refused(backbone, parts):
     with pytest.raises(SpecError, match="did you mean 'study'"):
         evaluate(backbone, *parts, PROTOCOL, provenance={"studdy": "x"})
@@ -175,6 +181,7 @@ def test_predictions_that_cannot_be_read_get_one_sentence(tmp_path):
         ({"held_out_fraction": 0}, "held_out_fraction"),
         ({"size_px": 0}, "size_px"),
         ({"labels_limit": 1}, "labels_limit"),
+        ({"seed": -1}, "seed"),
     ],
 )
 def test_bad_protocols_get_one_sentence(wrong, sentence):

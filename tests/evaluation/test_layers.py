@@ -95,6 +95,7 @@ def test_the_pass_stops_after_the_last_layer_that_is_asked_for():
     backbone = three()
     assert layer_reading(backbone, ["second", "first"], size_px=8).last == "second"
     assert layer_reading(backbone, ["first", "final"], size_px=8).last is None
+    assert layer_reading(backbone, "second", size_px=8).layers == ("second",)
     assert layer_reading(backbone, ["first", "third"], size_px=8).last is None  # its first call is not its last
     reading = layer_reading(backbone, ["first"], size_px=8)
     backbone.trunk.calls.clear()

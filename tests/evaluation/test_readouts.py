@@ -211,6 +211,12 @@ def test_nothing_held_out_is_refused_when_there_is_a_choice():
         ("linear", {"weight_decays": [-1]}, "0 or more"),
         ("linear", {"momentum": 1}, "momentum"),
         ("linear", {"epochs": 0}, "epochs"),
+        ("linear", {"epochs": 1.5}, "whole number"),
+        ("linear", {"lrs": [0.1, float("nan")]}, "above 0"),
+        ("linear", {"weight_decays": [float("inf")]}, "0 or more"),
+        ("linear", {"preset": ["paper"]}, "no preset"),
+        ("knn", {"k": 2.5}, "whole number"),
+        ("augmented_probe", {"epochs": 40.0}, "whole number"),
     ],
 )
 def test_bad_settings_get_one_sentence(name, arguments, sentence):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -62,6 +63,13 @@ def test_what_was_not_measured_cannot_be_told():
     assert verdict("higher", []) == "cannot tell"
     assert verdict("higher", [row(0.1, 0.2, layer="conv1")], layers=["conv1", "conv5"]) == "cannot tell"
     assert verdict("higher", [row(0.1, 0.2, arm="b", versus="a")]) == "cannot tell"
+
+
+def test_every_measure_is_a_part_of_its_own():
+    accuracy = row(0.1, 0.2)
+    auroc = replace(row(-0.2, -0.1), metric="auroc_difference")
+    assert verdict("higher", [accuracy, auroc]) == "fails"
+    assert verdict("higher", [auroc, accuracy]) == "fails"
 
 
 def test_the_row_over_all_seeds_speaks_for_its_seeds():

@@ -21,6 +21,7 @@ def test_pairs_are_asked_for_once():
     ("changes", "message"),
     [
         ({"pairs": [["a", "bee"]]}, "names arm 'bee', which the study does not have"),
+        ({"pairs": [["a", "b"], ["a", "a"]]}, "compares arm 'a' with itself"),
         ({"readouts": ["knn"]}, "names readout 'knn'"),
         ({"layers": ["conv1"]}, "names layer 'conv1'"),
     ],

@@ -78,3 +78,16 @@ def test_a_run_is_evaluated_at_its_layers(table, tmp_path):
     assert final == {row.key[:4]: row.value for row in plain if row.metric == "accuracy" and row.stage}
     with pytest.raises(SpecError, match="did you mean 'conv1'"):
         undercoat.evaluate(run, layers="conv", **settings)
+    with pytest.raises(SpecError, match="size_px = 0"):
+        undercoat.evaluate(run, size_px=0, **settings)
+
+
+def test_a_run_is_never_called_what_the_arms_beside_it_are_called(table, tmp_path, monkeypatch):
+    run = undercoat.pretrain(
+        out=tmp_path / "random", data=table, backbone="timm/test_resnet", method="rotnet", steps=1, batch=8, size_px=32,
+        device="cpu", cache=tmp_path / "cache",
+    )  # fmt: skip
+    monkeypatch.chdir(run)
+    rows = undercoat.evaluate(".", data=table, readout="knn", device="cpu", cache=tmp_path / "cache")
+    assert [row.arm for row in rows if row.metric == "accuracy"] == ["random", "random (run)", "majority class"]
+    assert [(row.arm, row.versus) for row in rows if row.versus] == [("random (run)", "random")]

@@ -35,6 +35,12 @@ def test_an_axis_repeats_only_the_arms_that_it_changes():
     assert {leaf.stages[-1].steps for leaf in leaves if leaf.arm == "hpt[steps=50]"} == {50}
 
 
+def test_an_axis_of_the_network_is_of_every_arm():
+    given = {"backbone": "undercoat/alexnet", "backbone_arguments": {"width": "tiny"}, "arms": ["random"]}
+    leaves = expand(recipe(**given, axes={"backbone_arguments.stem": [32, 64]}))
+    assert [leaf.arm for leaf in leaves] == ["random[stem=32]", "random[stem=64]"]
+
+
 def test_two_axes_make_a_grid():
     axes = {"stages.target.steps": [1, 2], "stages.target.train": ["all", "norm"]}
     leaves = expand(recipe(arms=["hpt"], axes=axes))
@@ -68,6 +74,22 @@ def test_defaults_lie_under_what_a_stage_and_an_arm_say():
         ({"arms": {"a": ["target", "base"]}}, "has init, but its weights come from the coat before"),
         ({"axes": {"stages.tarjet.steps": [1]}}, "leads nowhere at 'tarjet'"),
         ({"seeds": []}, "seeds"),
+        ({"seeds": [-1]}, "greater than or equal to 0"),  # -1 is the seed of rows that speak for several
+        ({"arms": {}}, "has no arms"),
+        ({"arms": {"a": [{"use": ["target"]}]}}, "did you mean 'target'"),
+        ({"axes": {"stages.target.steps": []}}, "has no values"),
+        ({"axes": {"protocol.size_px": [16, 32]}}, "changes no coat"),
+        ({"axes": {"seeds.x": [1]}}, "changes no coat"),
+        (
+            {
+                "data": {"d": "a"},
+                "stages": {"t": {"data": "d"}},
+                "backbone": "timm/test_resnet",
+                "arms": {"x": ["t"]},
+                "axes": {"data.d": ["a", "b"]},
+            },
+            "d=b changes arm 'x', but not its name",
+        ),
         ({"stages": {"target": {"data": "x"}}, "arms": ["target"]}, "names no backbone"),
     ],
 )
@@ -93,10 +115,11 @@ def test_data_may_stand_under_defaults():
             "backbone": "timm/test_resnet",
             "defaults": {"data": "sample:digits", "steps": 2},
             "stages": {"one": {"method": "moco_v2"}, "base": {"init": "imagenet-lite0"}},
-            "arms": {"one": ["one"], "base": ["base"]},
+            "arms": {"one": ["one"], "base": ["base"], "frozen": ["base", {"frozen": ["conv1"]}]},
         },
         where="recipe",
     )
-    one, base = (leaf.stages[0] for leaf in expand(recipe))
+    one, base, frozen = (leaf.stages[-1] for leaf in expand(recipe))
+    assert (frozen.data, frozen.steps) == ("sample:digits", 2)  # only what trains can be frozen in part
     assert (one.data, one.init, one.backbone, one.steps) == ("sample:digits", "random", "timm/test_resnet", 2)
     assert base.data is None

@@ -52,6 +52,13 @@ def test_changes_from_the_command_line_come_last(folder):
     assert changed.stages["coat"]["optimiser"] == {"lr": 0.2}
 
 
+def test_settings_can_be_put_where_the_file_has_none(tmp_path):
+    (tmp_path / "bare.yaml").write_text("backbone: timm/resnet18\narms: [random]\n", "utf-8")
+    changed = Recipe.load(tmp_path / "bare.yaml", "defaults.steps=7 data.home=photos backbone_arguments.stem=small")
+    assert (changed.defaults, changed.data) == ({"steps": 7}, {"home": "photos"})
+    assert changed.backbone_arguments == {"stem": "small"}
+
+
 def test_the_network_of_a_recipe_is_that_of_every_untrained_start(folder):
     recipe = Recipe.load(folder / "below.yaml", '"backbone_arguments={zero_init_last: false}"')
     first = {leaf.arm: leaf.stages[0] for leaf in expand(recipe)}
@@ -67,6 +74,9 @@ def test_the_network_of_a_recipe_is_that_of_every_untrained_start(folder):
         ("defaults.steps='5", "cannot be read"),
         ("data.home={", "no YAML"),
         ("nme=x", "did you mean 'name'"),
+        ("arms.other.3=coat", "a list of 1 is there"),
+        ("arms.other.first.data=x", "a list of 1 is there"),
+        ("arms.other.first=coat", "a list of 1 is there"),
     ],
 )
 def test_a_change_that_means_nothing_is_refused_in_a_sentence(folder, changes, message):

@@ -1,6 +1,7 @@
 """Coats that another study has finished are copied, bit for bit, and never a half-finished one."""
 
 import io
+import shlex
 
 import pytest
 from rich.console import Console
@@ -8,7 +9,7 @@ from rich.console import Console
 from undercoat.errors import RunError
 from undercoat.study.folder import copy_finished
 from undercoat.study.recipe import Recipe
-from undercoat.study.study import Study
+from undercoat.study.study import Study, command_line
 
 VALUES = {
     "backbone": "timm/test_resnet",
@@ -41,6 +42,21 @@ def test_an_unfinished_coat_is_not_copied(tmp_path):
     assert not copy_finished("abc", tmp_path / "first", tmp_path / "second")
     assert not copy_finished("other", tmp_path / "first", tmp_path / "second")
     assert not (tmp_path / "second").exists()
+
+
+def test_what_a_finished_coat_has_no_need_of_is_left_behind(tmp_path):
+    there = tmp_path / "first" / "stages" / "abc"
+    (there / "features").mkdir(parents=True)
+    for name in ("done.json", "checkpoint.pt", "features/rows.npy", ".done.json.1.tmp"):
+        (there / name).write_text("{}")
+    assert copy_finished("abc", tmp_path / "first", tmp_path / "second")
+    assert [path.name for path in (tmp_path / "second" / "stages" / "abc").rglob("*")] == ["done.json"]
+
+
+def test_the_command_of_a_study_can_be_pasted(monkeypatch):
+    typed = ["study", "run", "a b.yaml", "--set", "data.x='my images' seeds=[0]"]
+    monkeypatch.setattr("sys.argv", ["/bin/undercoat", *typed])
+    assert shlex.split(command_line()) == ["undercoat", *typed]
 
 
 def test_a_folder_without_a_study_is_refused_before_any_work(tmp_path):

@@ -90,7 +90,7 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
 
 
 class AlexNet(nn.Sequential):
-    """Images (B, C, H, W) → features: (B, 256), or (B, 4096) with the fully connected head.
+    """Images (B, C, H, W) → features: (B, 256), of ``tiny`` (B, 128), or (B, 4096) with the fully connected head.
 
     Its layers ``conv1`` … ``conv5`` are maps after the activation and before any pooling; at 224 px with the
     standard stem they are 55, 27, 13, 13 and 13 pixels wide.
@@ -231,6 +231,6 @@ def _check(arguments: dict[str, Any]) -> None:
         if name not in _CHOICES:
             hint = did_you_mean(name, _CHOICES)
             raise SpecError(f"undercoat/alexnet takes no argument {name!r}{hint} (known: {', '.join(_CHOICES)})")
-        if value not in _CHOICES[name]:
+        if not any(value == choice and type(value) is type(choice) for choice in _CHOICES[name]):  # 1 is not true
             known = ", ".join(map(str, _CHOICES[name]))
             raise SpecError(f"undercoat/alexnet cannot have {name}: {value!r}; use one of {known}")

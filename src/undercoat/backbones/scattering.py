@@ -113,7 +113,7 @@ def build(model: str, *, channels: int, arguments: dict[str, Any], sobel: bool =
             hint = did_you_mean(name, ["scales"])
             raise SpecError(f"undercoat/scattering takes no argument {name!r}{hint} (known: scales)")
     scales = arguments.get("scales", 3)
-    if isinstance(scales, bool) or scales not in range(1, _MOST_SCALES + 1):
+    if type(scales) is not int or scales not in range(1, _MOST_SCALES + 1):
         raise SpecError(f"undercoat/scattering cannot have scales: {scales!r}; use one of 1 … {_MOST_SCALES}")
     trunk = ScatteringNetwork(scales, channels=2 if sobel else channels)
     return Built(trunk, trunk.dim, (0.5,), (0.5,))

@@ -102,7 +102,7 @@ def study_status(out: Path) -> None:
     table = Table("coat", "seed", "state", "step", box=None)
     for stage in Study.status(out):
         table.add_row(stage.chain, str(stage.seed), stage.state, f"{stage.step}/{stage.steps}" if stage.steps else "–")
-    Console().print(table)
+    Console(markup=False, emoji=False).print(table)
 
 
 def collect_records(root: Path, out: Path, *, overwrite: bool = False) -> str:
@@ -114,15 +114,21 @@ def collect_records(root: Path, out: Path, *, overwrite: bool = False) -> str:
         overwrite: replace the file when it is there.
 
     Raises:
-        RunError: when there is nothing to collect, or the file is there already.
+        SpecError: for a file of another kind.
+        RunError: when there is nothing to collect, or the file is there already or cannot be written.
     """
-    from undercoat.errors import RunError
+    from undercoat.errors import RunError, SpecError
+    from undercoat.files import make_folder, refuse_unwritable
     from undercoat.records import FILE_NAME, collect
 
+    if out.suffix not in (".csv", ".parquet"):
+        raise SpecError(f"out '{out}' is neither a .csv nor a .parquet file; name one of these")
     if next(root.rglob(FILE_NAME), None) is None:
         raise RunError(f"there are no records below {str(root)!r}; undercoat evaluate and study run write them")
     if out.exists() and not overwrite:
         raise RunError(f"{out} is there already; add --overwrite, or choose another name")
+    refuse_unwritable(out)
+    make_folder(out.parent)
     return f"{collect(root, out):,} rows in {out}"
 
 

@@ -70,9 +70,9 @@ def found(result: Any) -> int:
 
 
 def _whole(table: Any) -> None:
-    """Print a table as wide as it is: nothing is cut off in a pipe."""
-    console = Console()
-    console.width = max(console.width, Console(width=1000).measure(table).maximum)
+    """Print a table as wide as it is, nothing cut off in a pipe, and names as they are: ``[b]`` is no markup."""
+    console = Console(markup=False, emoji=False)
+    console.width = max(console.width, Console(width=1000, markup=False, emoji=False).measure(table).maximum)
     console.print(table)
 
 
@@ -112,10 +112,10 @@ def study(report: Path) -> int:
         said = f"{claim.verdict}: {claim.says} ({claim.why})"
         console.print(Padding(said, (0, 0, 0, 2)), highlight=False, markup=False)
     longest = max(reversed(found.arms), key=lambda arm: len(arm.coats or ()), default=None)
-    console.print(f"report   {report}", highlight=False, soft_wrap=True)
+    console.print(f"report   {report}", highlight=False, markup=False, soft_wrap=True)
     if longest is not None:
         line = f'backbone undercoat.load_backbone("{report.parent / longest.name}"), likewise every other arm'
-        console.print(line, highlight=False, soft_wrap=True)
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     return 0
 
 
@@ -126,4 +126,4 @@ def _say(console: Console, measured: Sequence[Record], arms: Sequence[Arm]) -> N
     sentences = [*findings(measured, arms)[:_FINDINGS], *caveats(measured, arms)[:1]]
     console.print("Verdict", style="bold")
     for sentence in sentences:
-        console.print(Padding(sentence, (0, 0, 0, 2)), highlight=False)
+        console.print(Padding(sentence, (0, 0, 0, 2)), highlight=False, markup=False)

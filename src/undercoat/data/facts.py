@@ -9,18 +9,19 @@ from numpy.typing import NDArray
 
 from undercoat.data.canvases import Canvases
 from undercoat.data.patches import PatchImages
+from undercoat.data.photos import Photos
 from undercoat.data.storing import FACTS, Kind, StoredFacts, read_facts
 from undercoat.data.virtual import alike
-from undercoat.functional.richness import Richness, richness
+from undercoat.functional.richness import LEAST_SIDE_PX, Richness, richness
 
 __all__ = ["MOST_PATCHES", "facts_of", "richness_of_photos", "within_reach"]
 
 MOST_PATCHES = 5000
 """Patches that are looked at one by one; more of the same photos tell nothing new."""
 
-
 RICHNESS_PX = 512
-"""Longest side at which a photo's richness is measured, so that large and small ones compare."""
+"""Longest side at which a photo's richness is measured, so that large and small ones compare; that of a narrow strip
+is longer where its shorter side would vanish."""
 _MOST_NAMED = 3
 
 
@@ -36,11 +37,18 @@ def richness_of_photos(canvases: Canvases, most: int = _MOST_NAMED) -> dict[str,
         return {}
     photos, found = images.photos, {}
     for place, name in enumerate(photos.keys[:most]):
-        level = 0
-        while max(photos.sizes[place]) >> level > RICHNESS_PX and level + 1 < int(photos.levels.count[place]):
-            level += 1
-        found[name] = richness(photos.pixels(place, level))
+        found[name] = richness(photos.pixels(place, _measured_level(photos, place)))
     return found
+
+
+def _measured_level(photos: Photos, place: int) -> int:
+    """The first level of a photo that is small enough, or the last on which edges can be seen."""
+    levels = photos.levels
+    for level in range(int(levels.count[place]) - 1):
+        coarser = min(levels.width[place, level + 1], levels.height[place, level + 1])
+        if max(photos.sizes[place]) >> level <= RICHNESS_PX or coarser < LEAST_SIDE_PX:
+            return level
+    return int(levels.count[place]) - 1
 
 
 def facts_of(canvases: Canvases) -> tuple[NDArray[np.void], tuple[Kind, ...]]:

@@ -137,7 +137,7 @@ def _joined_photos(source: str) -> str:
 def _find(spec: str) -> tuple[Address, Listing]:
     """What a spec, or several joined by ``+``, asks for and holds; of patches, their photos."""
     if is_patches(spec):
-        return _find(_joined_photos(parse_patches(spec)[0]))
+        return _photos(spec)
     parts = [spec] if os.path.exists(spec) else parts_of(spec, tuple(READERS))
     addresses = [parse_address(part, tuple(READERS)) for part in parts]
     listings = [_listing(address) for address in addresses]
@@ -147,6 +147,19 @@ def _find(spec: str) -> tuple[Address, Listing]:
         raise SpecError(f"'{spec}' sets low or high of a part; joined sets share one range, so leave them out")
     joined = join(spec, listings, [address.splits for address in addresses])
     return Address(text=spec, reader="", source=spec), joined
+
+
+def _photos(spec: str) -> tuple[Address, Listing]:
+    """The photos of ``patches:PHOTO?…``; options before its own that canvases heed, and photos do not, are errors."""
+    source = parse_patches(spec)[0]
+    if is_patches(source):
+        raise SpecError(f"'{spec}' asks for patches of patches; leave out one patches:")
+    address, listing = _find(_joined_photos(source))
+    if address.splits:
+        raise SpecError(f"'{spec}' has a split before the patches' own options; write split= after the last ?")
+    if (address.low, address.high) != (None, None):
+        raise SpecError(f"'{spec}' sets low or high, which photos have not; leave them out")
+    return address, listing
 
 
 def _listing(address: Address) -> Listing:

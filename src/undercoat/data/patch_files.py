@@ -17,8 +17,8 @@ from undercoat.data.opening import open_data
 from undercoat.data.patch_settings import PATCHES, is_patches, parse_patches
 from undercoat.data.patches import PatchImages
 from undercoat.data.progress import bar
-from undercoat.errors import RunError, SpecError
-from undercoat.files import atomic
+from undercoat.errors import RunError, SpecError, did_you_mean
+from undercoat.files import atomic, make_folder, refuse_unwritable
 
 __all__ = ["patch_sheet", "write_patches"]
 
@@ -60,7 +60,7 @@ def write_patches(
         quality: of jpeg, 1 to 100.
         sheet: a PNG of the photo with the places of a dozen patches, and of the first patches (default: beside the
             folder, ``OUT-sheet.png``).
-        resume: go on with a folder that was left unfinished with the same options.
+        resume: go on with a folder that was left unfinished with the same options; a sheet that is there stays.
         cache: where photos that do not fit in memory are kept (default: ``.undercoat-cache``).
 
     Returns:
@@ -72,15 +72,27 @@ def write_patches(
     """
     if not 1 <= quality <= 100:
         raise SpecError(f"a JPEG quality of {quality} is out of range; give 1 to 100")
+    if format not in _SUFFIX:
+        near = did_you_mean(format, _SUFFIX) or "; give png or jpeg"
+        raise SpecError(f"'{format}' is no format of patches{near}")
     spec = _spec(photo, options, n=n, size=size, preset=preset, seed=seed)
     canvases = open_data(spec, cache=cache)
     folder = Path(out)
-    shown = Path(sheet) if sheet is not None else folder.with_name(f"{folder.name}-sheet.png")
-    if shown.exists() and not resume:
+    shown = Path(sheet) if sheet is not None else _beside(folder)
+    if shown.exists() and not (resume and (folder / ABOUT).exists()):
         raise RunError(f"{shown} is there already; choose another --sheet, or remove it")
+    refuse_unwritable(shown, instead="another --sheet" if sheet is not None else "another --out")
     _prepare(folder, _about(canvases, spec, format, quality), resume=resume)
     _write(canvases, folder, _SUFFIX[format], quality)
-    return patch_sheet(canvases, shown)
+    return shown if shown.exists() else patch_sheet(canvases, shown)
+
+
+def _beside(folder: Path) -> Path:
+    """The sheet's place beside a folder, which may be called ``.`` or ``..``."""
+    named = folder if folder.name not in ("", "..") else folder.resolve()
+    if not named.name:
+        raise RunError(f"there is no place for a sheet beside {folder}; choose another --out")
+    return named.with_name(f"{named.name}-sheet.png")
 
 
 def _spec(photo: str, options: str, **values: Any) -> str:
@@ -119,7 +131,7 @@ def _prepare(folder: Path, about: dict[str, Any], *, resume: bool) -> None:
             known = None
         if known != about:
             raise RunError(f"{folder} holds other files or patches made with other options; choose another --out")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, instead="another --out")
     with atomic(folder / ABOUT) as temporary:
         temporary.write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -153,7 +165,8 @@ def patch_sheet(canvases: Canvases, path: Path, *, boxes: int = 12, patches: int
         raise SpecError(f"{canvases.name} is no set of patches; write patches:PHOTO")
     rows = np.arange(min(patches, len(images)), dtype=np.int64)
     grid = _grid(images, rows)
-    picture = _with_places(images, np.arange(min(boxes * len(images.photos), len(images)), dtype=np.int64))
+    every = len(images.photos)  # from one patch of the first photo to its next
+    picture = _with_places(images, np.arange(0, min(boxes * every, len(images)), every, dtype=np.int64))
     width = max(picture.width, grid.shape[1])
     page = Image.new("RGB", (width, picture.height + 8 + grid.shape[0]), "white")
     page.paste(picture, ((width - picture.width) // 2, 0))
@@ -170,15 +183,15 @@ def _grid(images: PatchImages, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
 
 
 def _with_places(images: PatchImages, rows: NDArray[np.int64]) -> Image.Image:
-    """The first photo, small enough to look at, with the outlines of those patches that are cut from it."""
-    photo, places, _ = images.drawn(rows)
+    """The first photo, small enough to look at, with the outlines of some patches that are cut from it."""
+    places = images.drawn(rows)[1]
     width, height = images.photos.sizes[0].tolist()
     level = min(max(0, int(np.log2(max(width, height) / _SHOWN_PX))), int(images.photos.levels.count[0]) - 1)
     scale = min(1.0, _SHOWN_PX / max(width, height))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     picture = Image.fromarray(np.ascontiguousarray(images.photos.pixels(0, level))).resize(size)
     draw = ImageDraw.Draw(picture)
-    for number, corners in enumerate(places.corners()[photo == 0] * scale):
+    for number, corners in enumerate(places.corners() * scale):
         colour = f"hsl({number * 137 % 360}, 90%, 60%)"
         points = [tuple(point) for point in corners.tolist()]
         draw.line([*points, points[0]], fill=colour, width=2)

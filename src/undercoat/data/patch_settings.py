@@ -113,7 +113,8 @@ def parse_patches(spec: str) -> tuple[str, PatchSettings]:
     """Take ``patches:SOURCE?n=…`` apart into the source and the settings.
 
     Raises:
-        SpecError: for an unknown option, with the nearest known one, or a value out of its range.
+        SpecError: for an unknown option, with the nearest known one, one that is given twice, or a value out of its
+            range.
 
     Example:
         >>> source, settings = parse_patches("patches:photo:coffee?n=1000&scale=0.01,0.5")
@@ -131,16 +132,22 @@ def parse_patches(spec: str) -> tuple[str, PatchSettings]:
         key, _, value = part.partition("=")
         if not value:
             raise SpecError(f"option '{key}' in '{spec}' has no value; write {key}=…")
-        values[key] = _pair(key, value) if key in ("scale", "ratio") else value
+        if key in values:
+            raise SpecError(f"'{spec}' gives {key} twice; leave one out")
+        values[key] = _pair(key, value, spec) if key in ("scale", "ratio") else value
     return source, PatchSettings.of(values, where=f"'{spec}'")
 
 
-def _pair(key: str, text: str) -> Any:
+def _pair(key: str, text: str, spec: str) -> Any:
     """Two numbers; one stands for it and 1 as a scale, for it and its inverse as a ratio."""
+    if (key, text) == ("scale", "off"):
+        return text
     try:
         numbers = [float(part) for part in text.split(",")]
     except ValueError:
-        return text
+        numbers = []
+    if not 1 <= len(numbers) <= 2:
+        raise SpecError(f"{key}={text} in '{spec}' is no pair of numbers; write for example {key}=0.5,1")
     if len(numbers) == 1:
         numbers = sorted([numbers[0], 1.0 if key == "scale" or not numbers[0] else 1.0 / numbers[0]])
     return tuple(numbers)

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import IMAGELENGTH, IMAGEWIDTH, TiffImageFile
 
 from undercoat.data.bands import read_bands
 from undercoat.data.headers import open_image, peek
@@ -33,8 +34,10 @@ def photo_size(stream: BinaryIO) -> tuple[int, int]:
         stream.seek(0)
         header = peek(stream)
         return header.width, header.height
-    turned = _orientation(image) in _SIDEWAYS
-    return (image.height, image.width) if turned else (image.width, image.height)
+    width, height = image.size
+    if isinstance(image, TiffImageFile):  # Pillow has its sides upright already
+        width, height = int(image.tag_v2[IMAGEWIDTH]), int(image.tag_v2[IMAGELENGTH])
+    return (height, width) if _orientation(image) in _SIDEWAYS else (width, height)
 
 
 def photo_pixels(stream: BinaryIO) -> NDArray[np.uint8]:

@@ -22,7 +22,7 @@ from undercoat.data.photo_regions import TiffRegions
 from undercoat.data.progress import bar
 from undercoat.data.pyramid import fill_levels, levels_of, pack
 from undercoat.errors import DataError
-from undercoat.files import atomic
+from undercoat.files import atomic, make_folder
 from undercoat.functional.texels import Levels
 
 __all__ = ["Photos", "load_photos"]
@@ -147,6 +147,7 @@ def _filled(listing: Listing, found: _Found, levels: Levels, texels: NDArray[np.
                 _decode(listing, position, texels[start : start + width * height].reshape(height, width))
             except Exception as error:
                 skipped[position] = _reason(error)
+                advance(1)
                 continue
             fill_levels(texels[start:end], width, height)
             content.update(f"{width}x{height}\n".encode())
@@ -190,7 +191,7 @@ def _refuse_nothing(listing: Listing, skipped: dict[int, str], usable: bool) -> 
 
 def _refuse_full(path: Path, wanted: int) -> None:
     """A memory map on a full disk ends the process instead of raising an error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     free = shutil.disk_usage(path.parent).free
     if free < wanted:
         raise DataError(

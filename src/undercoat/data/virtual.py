@@ -44,7 +44,8 @@ class EveryRow:
         if found.dtype == bool:
             return np.flatnonzero(found)
         if found.size and not (-self.count <= found.min() and found.max() < self.count):
-            raise IndexError(f"row {found.max()} of {self.count}")
+            worst = found.min() if found.min() < -self.count else found.max()
+            raise IndexError(f"row {worst} of {self.count}")
         return found.astype(np.int64) % self.count
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:

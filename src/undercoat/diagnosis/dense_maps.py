@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from undercoat.backbones import Backbone
-from undercoat.errors import SpecError
+from undercoat.errors import RunError, SpecError
 
 __all__ = ["DenseMaps"]
 
@@ -34,6 +34,7 @@ class DenseMaps:
 
     Raises:
         SpecError: for an unknown layer, or one that gives a single cell.
+        RunError: when the layer's numbers are not finite, then and later.
     """
 
     def __init__(self, backbone: Backbone, layer: str, *, device: torch.device, size_px: int) -> None:
@@ -50,7 +51,11 @@ class DenseMaps:
         if self.backbone.channels == 1 and shown.shape[1] == 3:
             shown = shown.mean(dim=1, keepdim=True)
         with torch.no_grad():
-            return self.backbone.maps(shown, [self.layer])[self.layer].float().cpu()
+            found = self.backbone.maps(shown, [self.layer])[self.layer].float().cpu()
+        if not bool(found.isfinite().all()):
+            label = self.backbone.name or "this network"
+            raise RunError(f"layer {self.layer!r} of {label} gives numbers that are not finite; look at its loss")
+        return found
 
     def fit(self, pictures: list[Tensor]) -> None:
         """Take the channels' mean and deviation from pictures (C, H, W); labels play no part."""

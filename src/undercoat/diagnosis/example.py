@@ -54,7 +54,7 @@ def parse_box(text: str) -> Box:
         left, top, width, height = (float(part) for part in text.split(","))
     except ValueError:
         raise SpecError(f"box {text!r} is not left,top,width,height in pixels; give four numbers") from None
-    if width <= 0 or height <= 0:
+    if not (width > 0 and height > 0):
         raise SpecError(f"box {text!r} has no area; give a width and height above 0")
     return Box(left, top, width, height)
 
@@ -119,16 +119,20 @@ def open_example(
         channels: of the data, 3 or 1.
 
     Raises:
-        SpecError: for a box that is none, or lies outside the picture.
+        SpecError: for a box that is none or lies outside the picture, or an ``example_px`` that is below 1 or comes
+            with a box.
         DataError: when the file cannot be read, or the example is larger than the data's images.
     """
+    if example_px is not None and (example_px < 1 or box is not None):
+        wrong = "below 1; give at least 1" if box is None else "of a crop; leave it out with box"
+        raise SpecError(f"example_px {example_px} is {wrong}")
     whole = open_picture(path, size_px=None, channels=channels)
     height, width = whole.shape[-2:]
     given = Box(0, 0, width, height) if box is None else parse_box(box)
-    if min(given.left, given.top) < 0 or given.left + given.width > width or given.top + given.height > height:
+    if not (0 <= given.left <= width - given.width and 0 <= given.top <= height - given.height):
         raise SpecError(f"box {box} reaches outside {str(path)!r}, which is {width} × {height} pixels; move it inside")
     longer = max(height, width)
-    target = size_px if box is not None else example_px or scale * longer
+    target = size_px if box is not None else scale * longer if example_px is None else example_px
     factor = target / longer
     found = Box(*(value * factor for value in (given.left, given.top, given.width, given.height)))
     if max(found.width, found.height) > size_px:

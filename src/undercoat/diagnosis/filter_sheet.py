@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from undercoat.contact_sheet import tile
+from undercoat.errors import SpecError
 from undercoat.files import atomic
 
 __all__ = ["filter_panel", "save_filter_sheet"]
@@ -36,11 +37,16 @@ def filter_panel(filters: Tensor, *, scale: str = "filter", cell_px: int = _CELL
     Returns:
         (height, width, 3) uint8.
 
+    Raises:
+        SpecError: for filters of another number of channels, which no colours stand for.
+
     Example:
         >>> import torch
         >>> filter_panel(torch.zeros(4, 3, 3, 3), cell_px=9).shape
         (30, 30, 3)
     """
+    if filters.shape[1] not in (1, 3):
+        raise SpecError(f"filters of {filters.shape[1]} channels cannot be drawn; take networks that see 1 or 3")
     largest = filters.abs().amax(dim=(1, 2, 3), keepdim=True)
     if scale == "layer":
         largest = largest.amax().expand_as(largest)

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from undercoat.diagnosis.filter_sheet import save_filter_sheet
 from undercoat.diagnosis.filter_statistics import filter_statistics
-from undercoat.diagnosis.findings import Finding, by_chance, refuse_existing, write_findings
+from undercoat.diagnosis.findings import Finding, by_chance, picture_and_table, refuse_existing, write_findings
 from undercoat.diagnosis.first_layer import FirstLayer, alike, first_layer
 from undercoat.diagnosis.networks import open_networks
 from undercoat.errors import SpecError
@@ -50,6 +50,9 @@ def filters(
     The gain of the batch norm that follows is folded in, so that the picture shows what the layer does. A CSV file of
     the same name has each network's statistics and, for each two networks, how well their filters match.
 
+    Networks of one kind that began with the same seed share their first weights, ``random`` of that seed too: how alike
+    they are says how little training moved them, not that they learned the same. Give another ``seed`` for strangers.
+
     Args:
         runs: folders of runs, ``STUDY/ARM``, files of weights, ``timm/NAME``, ``imagenet-lite0`` or ``random``, each
             with ``LABEL=`` before it if it shall have a name of its own.
@@ -60,18 +63,16 @@ def filters(
         backbone_arguments: of its constructor.
         channels: of networks that are built rather than loaded.
         signed: count opposite filters as unlike.
-        seed: of random weights and of the nulls.
+        seed: of random weights and of the nulls; one that no run had, or ``random`` is where that run began.
         overwrite: replace the files when they are there.
 
     Raises:
         SpecError, WeightsError: in one sentence.
         RunError: when a file is there already.
     """
-    picture = Path(out)
-    table = picture.with_suffix(".csv")
-    if cell_px < 1 or picture == table:
-        wrong = f"cell_px is {cell_px}; give at least 1" if cell_px < 1 else f"{picture} is no picture; name a .png"
-        raise SpecError(wrong)
+    picture, table = picture_and_table(out)
+    if cell_px < 1:
+        raise SpecError(f"cell_px is {cell_px}; give at least 1")
     refuse_existing(picture, table, overwrite=overwrite)
     settings: dict[str, Any] = {"backbone": backbone, "backbone_arguments": backbone_arguments, "channels": channels}
     networks = open_networks(runs, **settings, seed=seed)

@@ -13,7 +13,7 @@ from undercoat.data import Canvases, list_data, open_data
 from undercoat.data.building import survey_of
 from undercoat.diagnosis.detector import DetectorSettings
 from undercoat.diagnosis.example import open_example
-from undercoat.diagnosis.findings import Finding, refuse_existing
+from undercoat.diagnosis.findings import Finding, picture_and_table, refuse_existing
 from undercoat.diagnosis.match_sheet import Match, save_match_sheet, write_matches
 from undercoat.diagnosis.networks import open_network
 from undercoat.diagnosis.pictures import picture_of
@@ -119,15 +119,15 @@ def find(
         SpecError, DataError, WeightsError: in one sentence.
         RunError: when a file is there already.
     """
-    picture, table = Path(out), Path(out).with_suffix(".csv")
-    if picture == table or top < 1 or not 1 <= per_image <= 5 or negative_images < 2:
-        raise SpecError("out has to be a .png, top at least 1, per_image 1 to 5, and negative_images at least 2")
+    picture, table = picture_and_table(out)
+    if top < 1 or not 1 <= per_image <= 5 or negative_images < 2:
+        raise SpecError("top has to be at least 1, per_image 1 to 5, and negative_images at least 2")
     refuse_existing(picture, table, overwrite=overwrite)
     settings = DetectorSettings(method=method, margin=margin, rounds=rounds if negatives else 0, seed=seed)
     network = open_network(run, backbone=backbone, backbone_arguments=backbone_arguments, seed=seed).backbone
     canvases = _opened(data, size_px, cache)
     ranked = None if label is None else known_and_relevant(canvases, label)
-    side = size_px or canvases.size_px
+    side = canvases.size_px if size_px is None else size_px
     crop = open_example(
         example,
         box=box,

@@ -11,11 +11,11 @@ from typing import Any
 
 from rich.table import Table
 
-from undercoat.errors import RunError
-from undercoat.files import atomic
+from undercoat.errors import RunError, SpecError
+from undercoat.files import atomic, refuse_unwritable
 from undercoat.functional.intervals import percentile
 
-__all__ = ["Finding", "by_chance", "findings_table", "refuse_existing", "write_findings"]
+__all__ = ["Finding", "by_chance", "findings_table", "picture_and_table", "refuse_existing", "write_findings"]
 
 
 @dataclass(frozen=True)
@@ -105,12 +105,29 @@ def write_findings(path: Path, rows: Sequence[Finding]) -> Path:
     return path
 
 
-def refuse_existing(*paths: Path, overwrite: bool) -> None:
-    """Stop before anything is computed when a file would be lost.
+def picture_and_table(out: Path | str) -> tuple[Path, Path]:
+    """Name the two files of an analysis: a PNG, and a CSV beside it.
 
     Raises:
-        RunError: naming the file and ``--overwrite``.
+        SpecError: when ``out`` is no ``.png``.
+
+    Example:
+        >>> picture_and_table("sheets/filters.png")[1].name
+        'filters.csv'
+    """
+    picture = Path(out)
+    if picture.suffix.lower() != ".png":
+        raise SpecError(f"{str(out)!r} is no picture that is written here; name a .png")
+    return picture, picture.with_suffix(".csv")
+
+
+def refuse_existing(*paths: Path, overwrite: bool) -> None:
+    """Stop before anything is computed when a file would be lost, or cannot be written.
+
+    Raises:
+        RunError: naming the file and ``--overwrite``, or why it cannot be written.
     """
     for path in paths:
+        refuse_unwritable(path)
         if path.exists() and not overwrite:
             raise RunError(f"{path} is there already; add --overwrite, or choose another --out")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv_transpose2d, pad
 
 from undercoat.backbones import Backbone
-from undercoat.errors import SpecError
+from undercoat.errors import RunError, SpecError
 from undercoat.evaluation.frozen import frozen
 from undercoat.functional.draws import Draws
 
@@ -90,6 +90,7 @@ def first_layer(backbone: Backbone) -> FirstLayer:
 
     Raises:
         SpecError: for a network without a convolution.
+        RunError: when its numbers are not finite.
 
     Example:
         >>> from undercoat.backbones import build_backbone
@@ -106,6 +107,10 @@ def first_layer(backbone: Backbone) -> FirstLayer:
         if norm.weight is not None:
             gain = gain * norm.weight.detach().float().cpu()
         weights = weights * gain[:, None, None, None]
+    if not bool(weights.isfinite().all()):
+        raise RunError(
+            f"the first layer of {backbone.name or 'this network'} has numbers that are not finite; look at its loss"
+        )
     edges = None if backbone.sobel is None else backbone.sobel.kernels.detach().float().cpu()
     return FirstLayer(weights, edges)
 

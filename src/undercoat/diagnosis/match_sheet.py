@@ -108,7 +108,7 @@ def save_match_sheet(path: Path, example: Tensor, pictures: Sequence[Tensor], ma
     words = ["example"]
     for picture, match in zip(pictures, matches, strict=True):
         tiles.append(_tile(picture, match.box))
-        words.append(f"{match.score:.2f} {match.key.rsplit('/', 1)[-1]}")
+        words.append(f"{match.score:.2f} · {match.key.rsplit('/', 1)[-1]}")
     starts = range(0, len(tiles), _COLUMNS)
     captions = [words[start : start + _COLUMNS] for start in starts]
     return save_sheet(path, [tiles[start : start + _COLUMNS] for start in starts], captions=captions)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from undercoat.backbones import Backbone
 from undercoat.errors import SpecError
 from undercoat.interop import initial_backbone
+from undercoat.interop.backbone_folder import find_backbone
 
 __all__ = ["Network", "open_network", "open_networks"]
 
@@ -76,16 +77,15 @@ def open_network(
 
 def _label_and_place(run: str) -> tuple[str, str]:
     label, equals, place = run.partition("=")
-    if equals and label and place and not Path(run).exists():
+    if equals and label and place and find_backbone(run) is None and not Path(run).exists():
         return label, place
     path = Path(run)
     return (path.parent.name if path.is_file() and path.parent.name else path.name) or run, run
 
 
 def _distinct(labels: list[str]) -> list[str]:
-    seen: dict[str, int] = {}
-    found = []
+    found: list[str] = []
     for label in labels:
-        seen[label] = seen.get(label, 0) + 1
-        found.append(label if seen[label] == 1 else f"{label} ({seen[label]})")
+        names = (label, *(f"{label} ({number})" for number in range(2, len(labels) + 1)))
+        found.append(next(name for name in names if name not in found))
     return found

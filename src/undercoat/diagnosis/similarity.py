@@ -59,6 +59,9 @@ def similarity(
 ) -> Similarity:
     """Say how alike networks are: linear CKA of each layer on given images, and their first-layer filters matched.
 
+    Networks of one kind that began with the same seed share their first weights, ``random`` of that seed too: how alike
+    they are says how little training moved them, not that they learned the same. Give another ``seed`` for strangers.
+
     Args:
         runs: two or more of: folders of runs, ``STUDY/ARM``, files of weights, ``timm/NAME``, ``imagenet-lite0``,
             ``random``; each with ``LABEL=`` before it if it shall have a name of its own.
@@ -70,7 +73,8 @@ def similarity(
         backbone: the network for ``random`` and for files of weights (default: the first run's).
         backbone_arguments: of its constructor.
         signed: count opposite filters as unlike.
-        seed: of random weights, of the choice of images and of the nulls.
+        seed: of random weights, of the choice of images and of the nulls; one that no run had, or ``random`` is where
+            that run began.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         cache: where decoded images are kept (default: ``.undercoat-cache``).
         overwrite: replace the file when it is there.
@@ -93,7 +97,7 @@ def similarity(
         )
     order = permutation(len(canvases), seed=seed, epoch=0, purpose="images to compare on")
     chosen = canvases.take(np.sort(order[:images]))
-    view = EvaluationView(size_px=size_px or canvases.size_px)
+    view = EvaluationView(size_px=canvases.size_px if size_px is None else size_px)
     first = [(network.label, first_layer(network.backbone)) for network in networks]
     rows = compare_filters(first, signed=signed, seed=seed)
     rows += compare_layers(networks, chosen, names, view=view, device=device, seed=seed)
@@ -103,7 +107,7 @@ def similarity(
 
 def _layers(networks: Sequence[Network], asked: str) -> tuple[str, ...]:
     if asked != "all":
-        names = tuple(name.strip() for name in asked.split(",") if name.strip())
+        names = tuple(dict.fromkeys(name.strip() for name in asked.split(",") if name.strip()))
         if not names:
             raise SpecError("layers is empty; name layers with commas between, or leave it out")
         return names

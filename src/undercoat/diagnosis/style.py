@@ -12,11 +12,10 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from undercoat.contact_sheet import tile
-from undercoat.diagnosis.findings import Finding, refuse_existing, write_findings
+from undercoat.diagnosis.findings import Finding, picture_and_table, refuse_existing, write_findings
 from undercoat.diagnosis.networks import open_networks
 from undercoat.diagnosis.pictures import open_picture
 from undercoat.diagnosis.stylise import StyleSettings, Stylised, stylise
-from undercoat.errors import SpecError
 from undercoat.files import atomic
 from undercoat.runtime import Runtime
 
@@ -86,10 +85,8 @@ def style(
         SpecError, DataError, WeightsError: in one sentence.
         RunError: when a file is there already.
     """
-    sheet = Path(out)
-    table, alone = sheet.with_suffix(".csv"), sheet.with_name(f"{sheet.stem}-alone.png")
-    if sheet == table:
-        raise SpecError(f"{sheet} is no picture; name a .png")
+    sheet, table = picture_and_table(out)
+    alone = sheet.with_name(f"{sheet.stem}-alone.png")
     refuse_existing(sheet, table, *([alone] if len(runs) == 1 else []), overwrite=overwrite)
     settings = StyleSettings(
         layers=None if layers is None else tuple(name.strip() for name in layers.split(",") if name.strip()),

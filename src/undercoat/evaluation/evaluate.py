@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from undercoat.backbones.backbone import Backbone
 from undercoat.data.canvases import Canvases
-from undercoat.errors import SpecError, did_you_mean
+from undercoat.errors import RunError, SpecError, did_you_mean
 from undercoat.evaluation.evaluation import Evaluation, key_of
 from undercoat.evaluation.layers import FINAL
 from undercoat.evaluation.measures import Measurement, Predictions, measure_named
@@ -63,7 +64,7 @@ def evaluate(
 
     Raises:
         DataError: no labels, no test images, a single class, or a class of which none can be held out.
-        RunError: when features are not finite, or reading them changed the backbone.
+        RunError: when features or scores are not finite, or reading them changed the backbone.
         SpecError: for a layer that the backbone does not have, or a pooling that does not fit it.
     """
     known = _known(backbone, stage, provenance or {}) | {"device": str(device)}
@@ -78,6 +79,7 @@ def evaluate(
         frozen.make_ready(readout, prepared)
         started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
         for layer, scores, fitted in frozen.read_out(readout, prepared, seed=protocol.seed):
+            _check_finite(scores, name, layer)
             found = Predictions(scores=scores, labels=prepared.truth, classes=prepared.train.classes)
             predictions[key_of(name, layer)] = found
             notes += [note if layer == FINAL else f"{layer}: {note}" for note in fitted.notes]
@@ -114,6 +116,16 @@ def row_of(measured: Measurement, prepared: Prepared, protocol: Protocol, about:
         "torch": torch.__version__,
     }
     return Record(**(dict(about) | own))
+
+
+def _check_finite(scores: NDArray[np.float32], readout: str, layer: str) -> None:
+    """Stop at scores that are no numbers: of these the first class would be the highest, without a word."""
+    broken = int((~np.isfinite(scores).all(axis=1)).sum())
+    if broken:
+        raise RunError(
+            f"readout {readout!r} on layer {layer!r} gives scores that are not finite for {broken} of {len(scores)} "
+            "test images, so it diverged; give it a lower lr, or look at the loss of what trained the backbone"
+        )
 
 
 def _known(backbone: Backbone, stage: str, provenance: Mapping[str, Any]) -> dict[str, Any]:

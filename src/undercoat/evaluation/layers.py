@@ -66,10 +66,11 @@ def named(backbone: Backbone, layers: str | Sequence[str] | None) -> tuple[str, 
                 f"{_label(backbone)} has no layers by name, so 'all' means nothing; give dotted paths of its modules"
             )
         return (*backbone.layer_names, FINAL)
-    for layer in layers:
+    chosen = (layers,) if isinstance(layers, str) else tuple(layers)
+    for layer in chosen:
         if layer != FINAL:
             path_of(backbone.trunk, layer, owner=_label(backbone))
-    return tuple(layers)
+    return chosen
 
 
 def layer_reading(

@@ -57,7 +57,7 @@ class Protocol(Spec):
     measures: tuple[str, ...] = ()
     held_out_fraction: float = Field(default=0.2, gt=0, lt=1)
     test_fraction: float = Field(default=0.2, gt=0, lt=1)
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
     labels_limit: int | None = Field(default=None, ge=2)
 
     @field_validator("readouts")

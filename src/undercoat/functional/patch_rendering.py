@@ -36,7 +36,7 @@ def render_patches(texels: Tensor, table: PatchTable, *, size_px: int, noise: Te
         noise: (S·S·3 or more,) float32 in levels of 0..255, read from a place that depends on the patch.
 
     Returns:
-        (B, S, S, 3) uint8.
+        (B, S, S, 3) uint8; B may be 0.
     """
     out = torch.empty(len(table), size_px, size_px, 3, dtype=torch.uint8, device=texels.device)
     patches, lines, workers = max(1, len(table)), size_px, 1
@@ -46,7 +46,7 @@ def render_patches(texels: Tensor, table: PatchTable, *, size_px: int, noise: Te
         most, lines = max(1, pixels // size_px**2), min(size_px, max(1, pixels // size_px))
         rounds = -(-len(table) // (most * threads))  # of equal chunks, so that no thread waits for the others' last
         patches = max(1, -(-len(table) // max(1, rounds * threads)))
-        workers = min(threads, -(-len(table) // patches))
+        workers = max(1, min(threads, -(-len(table) // patches)))
     starts = range(0, len(table), patches)
 
     def render(worker: int) -> None:

@@ -7,7 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Richness", "richness"]
+__all__ = ["LEAST_SIDE_PX", "Richness", "richness"]
+
+LEAST_SIDE_PX = 3
+"""Narrower images have no pixel with neighbours on both sides."""
 
 EDGE = 0.05
 """Slope, in shares of the range of grey over one pixel, from which a pixel counts as part of an edge."""
@@ -45,7 +48,7 @@ def richness(image: NDArray[np.uint8]) -> Richness:
     """
     from skimage.filters import sobel
 
-    if image.ndim not in (2, 3) or min(image.shape[:2]) < 3 or (image.ndim == 3 and image.shape[2] != 3):
+    if image.ndim not in (2, 3) or min(image.shape[:2]) < LEAST_SIDE_PX or (image.ndim == 3 and image.shape[2] != 3):
         raise ValueError(f"an image of shape {image.shape} has no richness; give (H, W) or (H, W, 3), 3 px or more")
     grey = image.astype(np.float32) if image.ndim == 2 else image.astype(np.float32) @ _GREY
     shares = np.bincount(np.rint(grey).astype(np.int64).ravel(), minlength=256) / grey.size

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from undercoat.records import Record
@@ -63,26 +64,27 @@ def judge_claims(claims: Sequence[Mapping[str, Any]], rows: Sequence[Record]) ->
         >>> judge_claims([{"says": "a is better", "expect": "higher", "pairs": [["a", "b"]]}], [row])[0].verdict
         'holds'
     """
-    differences: dict[tuple[str, str], dict[tuple[str, str], Record]] = {}
+    differences: dict[tuple[str, str], dict[tuple[str, str, str], Record]] = {}
     for row in rows:
         if row.versus and row.split == "test" and row.shift in {"", "clean"}:
             kept = differences.setdefault((row.arm, row.versus), {})
-            if row.seed == _POOLED or (row.readout, row.layer) not in kept:
-                kept[row.readout, row.layer] = row
+            if row.seed == _POOLED or (row.readout, row.layer, row.metric) not in kept:
+                kept[row.readout, row.layer, row.metric] = row
     return [_judged(claim, differences) for claim in claims]
 
 
 def _judged(
-    claim: Mapping[str, Any], differences: Mapping[tuple[str, str], Mapping[tuple[str, str], Record]]
+    claim: Mapping[str, Any], differences: Mapping[tuple[str, str], Mapping[tuple[str, str, str], Record]]
 ) -> JudgedClaim:
     expect, margin = str(claim.get("expect")), float(claim.get("margin") or 0.0)
     parts: list[Part] = []
     for arm, versus in claim.get("pairs") or ():
         found = differences.get((arm, versus), {})
-        layers = claim.get("layers") or dict.fromkeys(layer for _, layer in found)
-        readouts = claim.get("readouts") or dict.fromkeys(readout for readout, _ in found)
-        for readout, layer in [(readout, layer) for readout in readouts for layer in layers] or [("", "")]:
-            row = found.get((readout, layer))
+        layers = claim.get("layers") or dict.fromkeys(layer for _, layer, _ in found)
+        readouts = claim.get("readouts") or dict.fromkeys(readout for readout, _, _ in found)
+        metrics = dict.fromkeys(metric for _, _, metric in found)
+        for readout, layer, metric in list(product(readouts, layers, metrics)) or [("", "", "")]:
+            row = found.get((readout, layer, metric))
             outcome = UNTOLD if row is None else _outcome(row, expect, margin)
             parts.append(Part(arm=arm, versus=versus, layer=layer, readout=readout, row=row, outcome=outcome))
     told = {part.outcome for part in parts}
@@ -114,7 +116,8 @@ def _cells(part: Part) -> list[str]:
     ends = "not measured" if row is None else interval(row.ci_low, row.ci_high)
     value = "–" if row is None else signed(row.value)
     layer = "" if part.layer in {"", "final"} else part.layer
-    return [f"{part.arm} − {part.versus}", layer, readout_name(part.readout), value, ends, part.outcome]
+    metric = "accuracy" if row is None else row.metric.removesuffix("_difference")
+    return [f"{part.arm} − {part.versus}", layer, readout_name(part.readout, metric), value, ends, part.outcome]
 
 
 _HEAD = ("difference", "layer", "readout", "value", "95 % interval", "outcome")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
-from undercoat.errors import RunError
 from undercoat.files import atomic
 from undercoat.report.markup import Markup, trusted
 
@@ -23,9 +22,5 @@ def write(path: Path, text: str, *, instead: str) -> None:
     Raises:
         RunError: when that cannot be done; ``instead`` is what to give.
     """
-    try:
-        with atomic(path) as temporary:
-            temporary.write_text(text, encoding="utf-8", errors="replace")
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise RunError(f"'{path}' cannot be written ({reason}); give {instead}") from error
+    with atomic(path, instead=instead) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="replace")

@@ -62,12 +62,15 @@ def check_claims(claims: Sequence[Claim], arms: Collection[str], protocol: Any) 
         protocol: how they are judged; None when they are not.
 
     Raises:
-        SpecError: for the first such name.
+        SpecError: for the first such name, or an arm that is compared with itself.
     """
     if claims and protocol is None:
         raise SpecError("the recipe has claims but no protocol to judge them by; add protocol: {data: …, size_px: …}")
     for claim in claims:
         where = f"claim {claim.says!r} names"
+        for first, second in claim.pairs:
+            if first == second:
+                raise SpecError(f"claim {claim.says!r} compares arm {first!r} with itself; name two arms")
         for name in (name for pair in claim.pairs for name in pair):
             if name not in arms:
                 raise SpecError(f"{where} arm {name!r}, which the study does not have{did_you_mean(name, arms)}")

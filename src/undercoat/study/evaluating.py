@@ -21,6 +21,8 @@ from undercoat.study.stage import Stage
 
 __all__ = ["evaluate"]
 
+_TAKEN = ("random", "base", "majority class")
+
 
 def evaluate(
     run: Path | str,
@@ -70,7 +72,7 @@ def evaluate(
     protocol = Protocol.of(
         {
             "data": data,
-            "size_px": size_px or stage.size_px,
+            "size_px": stage.size_px if size_px is None else size_px,
             "readouts": {name.strip(): {} for name in readout.split(",") if name.strip()},
             "labels_limit": labels_limit,
             "layers": layers,
@@ -86,10 +88,10 @@ def evaluate(
         judge = Judge(protocol, shelf, folder, device)
         evaluations = []
         for arm, place, about in _arms(folder, stage, shelf, device):
-            known = {"arm": arm, "study": folder.name, "seed": stage.seed, **about}
+            known = {"arm": arm, "study": _name_of(folder), "seed": stage.seed, **about}
             evaluations.append(judge.evaluate_folder(place, known, stage=about["stage"], console=console))
         rows = [row for found in evaluations for row in found.rows]
-        rows += majority_class(judge.train, judge.test, protocol, provenance={"study": folder.name})
+        rows += majority_class(judge.train, judge.test, protocol, provenance={"study": _name_of(folder)})
         by_arm = {found.arm: [found] for found in evaluations}
         for first, second in pairs_to_compare(list(by_arm)):
             rows += compare(by_arm[first], by_arm[second], seed=seed)
@@ -97,6 +99,12 @@ def evaluate(
         seen = [] if stage.data is None else [pretraining_images(shelf.open(stage.data, size_px=stage.canvas_px))]
         judge.write_notes([note for found in evaluations for note in found.notes], seen)
     return rows
+
+
+def _name_of(folder: Path) -> str:
+    """What a run is called in tables, also as ``.``, and never what the arms beside it are called."""
+    name = folder.absolute().name
+    return f"{name} (run)" if name in _TAKEN else name
 
 
 def _finished_stage(folder: Path) -> Stage:
@@ -127,6 +135,6 @@ def _arms(folder: Path, stage: Stage, shelf: DataShelf, device: str) -> list[tup
         found.append((arm, place, {"stage": coat.digest, "chain": first.coat}))
     images = (stage.steps or 0) * stage.batch
     about = {"stage": saved["digest"], "method": stage.method, "trained": stage.train, "data": stage.data or ""}
-    chain = f"{stage.init}>{stage.coat}" if stage.init != "random" else stage.coat
-    found.append((folder.name, folder, about | {"chain": chain, "steps": stage.steps or 0, "images_seen": images}))
+    chain = f"{stage.init}>{stage.coat}" if stage.init not in (None, "random") else stage.coat
+    found.append((_name_of(folder), folder, about | {"chain": chain, "steps": stage.steps or 0, "images_seen": images}))
     return found

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from undercoat.errors import RunError
-from undercoat.files import write_json
+from undercoat.files import make_folder, write_json
 from undercoat.training.log import read_log
 
 __all__ = [
@@ -46,7 +46,7 @@ def copy_finished(digest: str, source: Path, out: Path) -> bool:
         return False
     draft = here.with_name(f".{digest}.{os.getpid()}.tmp")
     try:
-        shutil.copytree(there, draft, ignore=shutil.ignore_patterns("features", "*.tmp"))
+        shutil.copytree(there, draft, ignore=shutil.ignore_patterns("features", "checkpoint.pt", "*.tmp"))
         draft.rename(here)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -82,7 +82,7 @@ def claim(folder: Path) -> Iterator[None]:
     Raises:
         RunError: when another process works there.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with (folder / ".lock").open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

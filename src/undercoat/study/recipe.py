@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, NonNegativeInt
 
 from undercoat.errors import SpecError, did_you_mean
 from undercoat.evaluation import Protocol
@@ -31,6 +31,9 @@ STANDARD_ARMS: dict[str, list[Any]] = {
 }
 
 _SIZES = ("size_px", "canvas_px")
+_OF_TRAINING = ("data", "method", "train", "frozen", "fresh", "steps", "epochs")
+#: what an axis may point into: all else changes no coat, or is repeated in its own way
+_ON_AXES = ("stages", "defaults", "arms", "backbone", "backbone_arguments", "data")
 
 
 class Recipe(Spec):
@@ -61,7 +64,7 @@ class Recipe(Spec):
     stages: dict[str, dict[str, Any]] = {}
     arms: dict[str, list[Any]] | list[str] = ["random", "base", "target", "hpt", "hpt_bn"]
     axes: dict[str, list[Any]] = {}
-    seeds: list[int] = Field(default=[0], min_length=1)
+    seeds: list[NonNegativeInt] = Field(default=[0], min_length=1)
     protocol: Protocol | None = None
     watch: int = Field(default=8, ge=0)
     claims: list[Claim] = []
@@ -101,23 +104,20 @@ def expand(recipe: Recipe) -> list[Leaf]:
     """Write out every arm × axis value × seed, in the recipe's order, each distinct chain once.
 
     Raises:
-        SpecError: for unknown stages, arms, axes or settings.
+        SpecError: for unknown stages, arms, axes or settings, an axis that changes no coat, or no arm at all.
     """
-    leaves: list[Leaf] = []
-    seen: dict[tuple[str, ...], str] = {}
+    leaves: dict[tuple[str, int], Leaf] = {}
     for tag, variant in _variants(recipe):
         for arm, coats in _arms(variant).items():
             for seed in variant.seeds:
                 stages = tuple(_stages(variant, arm, coats, seed))
                 name = f"{arm}[{tag}]" if tag and _touched(recipe, arm, coats) else arm
-                identity = tuple(stage.model_dump_json() for stage in stages)
-                if seen.setdefault((name, *identity), name) == name and not _listed(leaves, name, seed):
-                    leaves.append(Leaf(name, seed, stages))
-    return leaves
-
-
-def _listed(leaves: list[Leaf], arm: str, seed: int) -> bool:
-    return any(leaf.arm == arm and leaf.seed == seed for leaf in leaves)
+                leaf = Leaf(name, seed, stages)
+                if leaves.setdefault((name, seed), leaf) != leaf:
+                    raise SpecError(f"{tag} changes arm {name!r}, but not its name; spell out an arm for each value")
+    if not leaves:
+        raise SpecError(f"recipe {recipe.name!r} has no arms, so there is nothing to run; add some under arms")
+    return list(leaves.values())
 
 
 def _variants(recipe: Recipe) -> Iterator[tuple[str, Recipe]]:
@@ -125,6 +125,10 @@ def _variants(recipe: Recipe) -> Iterator[tuple[str, Recipe]]:
     if not recipe.axes:
         yield "", recipe
         return
+    for path, given in recipe.axes.items():
+        if not given or path.partition(".")[0] not in _ON_AXES:
+            why = "changes no coat" if given else "has no values"
+            raise SpecError(f"axis {path!r} {why}; give values of a setting under {', '.join(_ON_AXES)}")
     for values in itertools.product(*recipe.axes.values()):
         changed = recipe.model_dump(mode="python", exclude={"axes"})
         for path, value in zip(recipe.axes, values, strict=True):
@@ -142,7 +146,7 @@ def _touched(recipe: Recipe, arm: str, coats: list[Any]) -> bool:
         trains = any(_trains(recipe.stages.get(name, {})) for name in used)
         if (head == "stages" and owner in used) or (head == "arms" and owner == arm):
             return True
-        if (head == "defaults" and trains) or head == "backbone":
+        if (head == "defaults" and trains) or head in ("backbone", "backbone_arguments"):
             return True
     return False
 
@@ -187,8 +191,9 @@ def _merged(recipe: Recipe, asked: dict[str, Any], where: str) -> dict[str, Any]
     name = asked.pop("use", None)
     if name is None:
         values: dict[str, Any] = {"name": where, **asked}
-    elif name not in recipe.stages:
-        raise SpecError(f"{where} uses stage {name!r}, which is not under stages{did_you_mean(name, recipe.stages)}")
+    elif not isinstance(name, str) or name not in recipe.stages:
+        hint = did_you_mean(str(name), recipe.stages)
+        raise SpecError(f"{where} uses stage {name!r}, which is not under stages{hint}")
     else:
         values = merged({"name": name, **recipe.stages[name]}, asked)
     if _trains(values):
@@ -200,7 +205,7 @@ def _merged(recipe: Recipe, asked: dict[str, Any], where: str) -> dict[str, Any]
 
 def _trains(values: dict[str, Any]) -> bool:
     """Whether a stage trains, by what is written at it; its data may stand under ``defaults``."""
-    return not values.keys().isdisjoint(("data", "method", "train", "steps", "epochs"))
+    return not values.keys().isdisjoint(_OF_TRAINING)
 
 
 def _untrained(init: Any) -> bool:

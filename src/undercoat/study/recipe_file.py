@@ -18,6 +18,9 @@ __all__ = ["merged", "put", "written"]
 #: mappings that a recipe replaces in the one that it extends; all others are laid over those below
 _REPLACED = frozenset({"arms", "axes", "readouts", "backbone_arguments"})
 
+#: mappings that a recipe may leave out, and that settings can be put in all the same
+_OPEN = frozenset({"data", "defaults", "backbone_arguments"})
+
 
 def written(path: Path | str, changes: str = "") -> dict[str, Any]:
     """Read what a recipe says: the file that it extends below it, and changed settings above.
@@ -75,15 +78,21 @@ def put(tree: Any, path: list[str], value: Any, whole: str) -> None:
         SpecError: when the path leads nowhere.
     """
     for depth, part in enumerate(path[:-1]):
-        if isinstance(tree, dict) and part not in tree and depth >= 2:
+        if isinstance(tree, dict) and part not in tree and (depth >= 2 or (depth == 0 and part in _OPEN)):
             tree[part] = {}  # a stage's group of settings, such as optimiser, may not be written out
-        tree = tree[int(part)] if isinstance(tree, list) and part.isdigit() else _child(tree, part, whole)
+        tree = tree[_place(tree, part, whole)] if isinstance(tree, list) else _child(tree, part, whole)
     if isinstance(tree, list):
-        tree[int(path[-1])] = value
+        tree[_place(tree, path[-1], whole)] = value
     elif isinstance(tree, dict):
         tree[path[-1]] = value
     else:
         raise SpecError(f"{whole!r} leads nowhere; give a path such as stages.target.steps")
+
+
+def _place(items: list[Any], part: str, whole: str) -> int:
+    if not part.isdecimal() or int(part) >= len(items):
+        raise SpecError(f"{whole!r} leads nowhere at {part!r}: a list of {len(items)} is there; give a place from 0")
+    return int(part)
 
 
 def _child(tree: Any, part: str, whole: str) -> Any:

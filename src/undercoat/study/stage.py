@@ -84,7 +84,7 @@ class Stage(Spec):
     normalise: Literal["auto", "keep", "data"] = "auto"
     refresh: bool = False
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)  # -1 says in tables that several seeds are meant
     checkpoint_every: int | None = Field(default=None, ge=1)
     log_every: int | None = Field(default=None, ge=1)
 

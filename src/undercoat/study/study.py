@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -197,4 +198,4 @@ def command_line() -> str:
     """The command that repeats what is running, as a person would type it."""
     program, *arguments = sys.argv
     name = "undercoat" if Path(program).name in ("__main__.py", "undercoat") else f"python {Path(program).name}"
-    return " ".join([name, *(f"'{a}'" if " " in a else a for a in arguments)])
+    return f"{name} {shlex.join(arguments)}".rstrip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import tarfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -136,8 +137,9 @@ def _tar(path: Path) -> Iterator[Packed]:
     try:
         with tarfile.open(path) as archive:
             yield PackedTar(path, archive)
-    except (tarfile.TarError, EOFError, zlib.error) as error:
-        raise DataError(f"'{path}' is no tar archive, or it is cut off ({error}); fetch it again") from None
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
+        reason = str(error).partition("\n")[0].rstrip(":")  # tarfile goes on with a line for each compression
+        raise DataError(f"'{path}' is no tar archive, or it is cut off ({reason}); fetch it again") from None
 
 
 def _check_size(size: int, where: str) -> None:

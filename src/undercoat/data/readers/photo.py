@@ -44,7 +44,7 @@ PHOTOS: dict[str, PhotoCard] = {
     "hubble": PhotoCard("hubble_deep_field.jpg", "thousands of galaxies, 1000 × 872", _PUBLIC),
     "ihc": PhotoCard("ihc.png", "stained tissue under the microscope, 512 × 512", "no known copyright"),
     "moon": PhotoCard("moon.png", "the surface of the moon, grey, 512 × 512", _SEE),
-    "motorcycle": PhotoCard("motorcycle_left.png", "a motorcycle in a workshop, 741 × 497", _SEE),
+    "motorcycle": PhotoCard("motorcycle_left.png", "a motorcycle in a workshop, 741 × 500", _SEE),
     "page": PhotoCard("page.png", "a scanned page, grey, 384 × 191", _SEE),
     "retina": PhotoCard("retina.jpg", "the back of an eye, 1411 × 1411", _FREE),
     "rocket": PhotoCard("rocket.jpg", "a rocket at night, 640 × 427", _PUBLIC),

@@ -10,7 +10,9 @@ from __future__ import annotations
 import io
 import math
 import pickle
-from typing import Any, NoReturn
+import struct
+from collections.abc import Callable
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,11 +111,24 @@ _ALLOWED = {
 
 
 class _Unpickler(pickle._Unpickler):  # the C one sets memory aside for whatever number a pickle names
+    read: Callable[[int], bytes]
+    append: Callable[[Any], None]
+
     def find_class(self, module: str, name: str) -> Any:
         """Only what stands in ``_ALLOWED``; nothing is imported."""
         if (module, name) not in _ALLOWED:
             raise _RefusedError(f"{module}.{name}")
         return _ALLOWED[module, name]
+
+    def _load_bytearray8(self) -> None:
+        """Python's own sets memory aside for whatever length is named, before it reads."""
+        length = struct.unpack("<Q", self.read(8))[0]
+        data = self.read(min(length, PICKLE_LIMIT_BYTES))
+        if len(data) < length:
+            raise EOFError
+        self.append(bytearray(data))
+
+    dispatch: ClassVar[dict[int, Any]] = {**pickle._Unpickler.dispatch, pickle.BYTEARRAY8[0]: _load_bytearray8}
 
 
 def _array(shape: tuple[object, ...], raw: bytes, *, fortran: bool) -> NDArray[np.uint8]:

@@ -34,6 +34,7 @@ _VAL_FOLDERS = ("val_256", "val_large")
 _LISTS_205 = ("trainvalsplit_places205", ".")
 _FOLDERS_205 = ("data/vision/torralba/deeplearning/images256", "images256")
 _PUBLISHED = (205, 365)
+_MOST_DIGITS = 9
 _Lines = list[tuple[str, int]]
 
 
@@ -93,6 +94,7 @@ def _from_lists(
     if (root / _CATEGORIES).is_file():
         names = {number: _class_name(f"{name}/") for name, number in _lines(root / _CATEGORIES)}
         beside.append(root / _CATEGORIES)
+    _check_names(names, beside[-1])
     parts = [_listed("train", root, train, lines, names, folders[0])]
     if val.is_file():
         parts.append(_listed("val", root, val, _lines(val), names, folders[1]))
@@ -109,7 +111,7 @@ def _lines(path: Path) -> _Lines:
             if not line.strip():
                 continue
             name, _, number = line.strip().rpartition(" ")
-            if not name or not number.isascii() or not number.isdigit():
+            if not name or not number.isascii() or not number.isdigit() or len(number) > _MOST_DIGITS:
                 raise DataError(
                     f"line {position} of '{path}' is no path with a number ({line.strip()[:60]}); fetch it again"
                 )
@@ -133,6 +135,14 @@ def _names(lines: _Lines, path: Path) -> dict[int, str]:
                 f"class {number} in '{path}' has images in {names[number]} and in {name}; fetch the list again"
             )
     return names
+
+
+def _check_names(names: dict[int, str], path: Path) -> None:
+    """Classes of one name would become one, and every number after them another."""
+    number_of: dict[str, int] = {}
+    for number, name in names.items():
+        if number_of.setdefault(name, number) != number:
+            raise DataError(f"classes {number_of[name]} and {number} in '{path}' are both {name}; fetch the list again")
 
 
 def _listed(name: str, root: Path, path: Path, lines: _Lines, names: dict[int, str], folders: tuple[str, ...]) -> Part:

@@ -50,7 +50,7 @@ def build_readout(name: str, arguments: dict[str, Any] | None = None) -> Readout
     presets: dict[str, dict[str, Any]] = getattr(readout, "PRESETS", {})
     given = dict(arguments or {})
     if presets and (preset := given.pop("preset", None)) is not None:
-        if preset not in presets:
+        if not isinstance(preset, str) or preset not in presets:
             hint = did_you_mean(str(preset), presets)
             raise SpecError(f"readout {name!r} has no preset {preset!r}{hint} (known: {', '.join(presets)})")
         given = presets[preset] | given
@@ -63,7 +63,16 @@ def build_readout(name: str, arguments: dict[str, Any] | None = None) -> Readout
         built: Readout | ImageReadout = readout(**given)
     except (TypeError, ValueError) as error:
         raise SpecError(f"readout {name!r} cannot use {arguments}: {error}; see undercoat list readouts") from error
+    _check_whole(name, built)
     return built
+
+
+def _check_whole(name: str, built: Any) -> None:
+    """Refuse fractions where things are counted: they would only fail after the features were read."""
+    for field in fields(built):
+        value = getattr(built, field.name)
+        if type(field.default) is int and type(value) is not int:
+            raise SpecError(f"readout {name!r} cannot use {field.name}: {value!r}; give a whole number")
 
 
 def settings_of(readout: Any) -> dict[str, Any]:

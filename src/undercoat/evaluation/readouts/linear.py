@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
@@ -58,7 +59,8 @@ class Linear:
         drops: epochs at which the learning rate is divided by 10; empty = a cosine to zero.
         initial: first weights, ``zeros`` or ``uniform`` (Glorot & Bengio 2010).
         seeds: how many draws of first weights each candidate is trained from, side by side. Settings are chosen by
-            the mean over them, and its deviation is written beside the number; the number is the first one's.
+            the mean over them, and its deviation is written beside the number; the number is the first one's. With a
+            single candidate nothing is chosen, and more than one draw tells nothing.
         statistics: mean and deviation of each ``feature`` by itself, or of each ``channel`` of a layer's map over all
             of its places, as batch-norm before flattening has them.
 
@@ -81,9 +83,9 @@ class Linear:
     def __post_init__(self) -> None:
         for name in ("lrs", "weight_decays"):  # recipes give lists; equal settings must compare equal
             object.__setattr__(self, name, tuple(sorted(float(value) for value in getattr(self, name))))
-        if not self.lrs or self.lrs[0] <= 0:
+        if not self.lrs or not all(0 < lr < math.inf for lr in self.lrs):
             raise SpecError(f"lrs is {list(self.lrs)}, but a probe needs learning rates above 0; give at least one")
-        if not self.weight_decays or self.weight_decays[0] < 0:
+        if not self.weight_decays or not all(0 <= decay < math.inf for decay in self.weight_decays):
             raise SpecError(
                 f"weight_decays is {list(self.weight_decays)}, but they must be 0 or more; give at least one"
             )
