@@ -93,6 +93,7 @@ def rows(result: list[Any]) -> int:
     arms = list(arms_of(result))
     console = Console()
     console.print(summary_table(arms_table(result, arms)))
+    _layers(result, arms)
     _say(console, result, arms)
     return 0
 
@@ -104,6 +105,7 @@ def study(report: Path) -> int:
     found = load(report.parent)
     console = Console()
     console.print(summary_table(arms_table(found.rows, found.arms)))
+    _layers(found.rows, found.arms)
     _say(console, found.rows, found.arms)
     claims = judge_claims(found.study.get("claims") or [], found.rows)
     if claims:
@@ -117,6 +119,24 @@ def study(report: Path) -> int:
         line = f'backbone undercoat.load_backbone("{report.parent / longest.name}"), likewise every other arm'
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     return 0
+
+
+def _layers(measured: Sequence[Record], arms: Sequence[Arm]) -> None:
+    """Print what each arm reaches at each layer, where several were read."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from undercoat.report import layer_tables
+
+    for found in layer_tables(measured, arms):
+        Console().print(found.title, style="bold", markup=False, highlight=False, soft_wrap=True)
+        table = Table(box=None)
+        table.add_column("arm", no_wrap=True)
+        for layer in found.layers:
+            table.add_column(escape(layer), justify="right", no_wrap=True)
+        for name, cells in found.rows:
+            table.add_row(escape(name), *cells)
+        _whole(table)
 
 
 def _say(console: Console, measured: Sequence[Record], arms: Sequence[Arm]) -> None:

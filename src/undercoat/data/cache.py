@@ -75,6 +75,5 @@ def _writable(cache: Path) -> Iterator[None]:
         if cache.is_dir() and error.errno not in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST):
             raise
         raise DataError(
-            f"the cache folder '{cache}' cannot be written ({os.strerror(error.errno)}); "
-            "choose another one with --cache"
+            f"the cache folder '{cache}' cannot be written ({error.strerror or error}); choose another one with --cache"
         ) from error

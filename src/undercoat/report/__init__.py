@@ -4,6 +4,7 @@ from undercoat.report.arms import NULL_ARM, Arm, arms_of
 from undercoat.report.claims import JudgedClaim, judge_claims
 from undercoat.report.export import export_figures, write_report
 from undercoat.report.folder import Found, Stage, load
+from undercoat.report.layer_tables import LayerTable, layer_tables
 from undercoat.report.page import build
 from undercoat.report.rich_table import SummaryTable, summary_table
 from undercoat.report.summary_files import write_summary
@@ -17,6 +18,7 @@ __all__ = [
     "ArmsTable",
     "Found",
     "JudgedClaim",
+    "LayerTable",
     "Stage",
     "SummaryTable",
     "arms_of",
@@ -26,6 +28,7 @@ __all__ = [
     "export_figures",
     "findings",
     "judge_claims",
+    "layer_tables",
     "load",
     "summary_table",
     "to_csv",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from undercoat.records import Record
-from undercoat.report.arms import NULL_ARM
+from undercoat.report.arms import NULL_ARM, Arm
 from undercoat.report.blocks import numbers
 from undercoat.report.depth import layer_order
 from undercoat.report.folder import Found
@@ -26,21 +26,26 @@ class LayerTable:
     rows: tuple[tuple[str, tuple[str, ...]], ...]
 
 
-def layer_tables(found: Found) -> list[LayerTable]:
-    """One table for each readout that read several layers."""
-    layers = layer_order(found.rows)
+def layer_tables(rows: Sequence[Record], arms: Sequence[Arm]) -> list[LayerTable]:
+    """One table for each readout that read several layers.
+
+    Args:
+        rows: of a study or an evaluation.
+        arms: in display order.
+    """
+    layers = layer_order(rows)
     if len(layers) < 2:
         return []
-    rows = [row for row in found.rows if row.split == "test" and not row.versus and row.seed >= 0]
-    readings = dict.fromkeys((row.readout, row.metric, row.eval_data) for row in rows if row.layer in layers)
-    return [_table(found, layers, rows, reading) for reading in readings if _named(rows, reading)]
+    kept = [row for row in rows if row.split == "test" and not row.versus and row.seed >= 0]
+    readings = dict.fromkeys((row.readout, row.metric, row.eval_data) for row in kept if row.layer in layers)
+    return [_table(arms, layers, kept, reading) for reading in readings if _named(kept, reading)]
 
 
 def _named(rows: Sequence[Record], reading: tuple[str, str, str]) -> bool:
     return any((row.readout, row.metric, row.eval_data) == reading and row.layer != "final" for row in rows)
 
 
-def _table(found: Found, layers: list[str], rows: Sequence[Record], reading: tuple[str, str, str]) -> LayerTable:
+def _table(arms: Sequence[Arm], layers: list[str], rows: Sequence[Record], reading: tuple[str, str, str]) -> LayerTable:
     values: dict[tuple[str, str], list[float]] = {}
     for row in rows:
         if (row.readout, row.metric, row.eval_data) == reading and row.arm != NULL_ARM:
@@ -52,9 +57,7 @@ def _table(found: Found, layers: list[str], rows: Sequence[Record], reading: tup
     return LayerTable(
         title=title[:1].upper() + title[1:] if not title.startswith("k-NN") else title,
         layers=tuple("features" if layer == "final" else layer for layer in layers),
-        rows=tuple(
-            (arm.name, tuple(_cell(values.get((arm.name, layer), [])) for layer in layers)) for arm in found.arms
-        ),
+        rows=tuple((arm.name, tuple(_cell(values.get((arm.name, layer), [])) for layer in layers)) for arm in arms),
     )
 
 
@@ -68,7 +71,7 @@ def _cell(values: Sequence[float]) -> str:
 def layers_text(found: Found) -> list[str]:
     """The tables as lines of Markdown; nothing for a study of one layer."""
     lines: list[str] = []
-    for table in layer_tables(found):
+    for table in layer_tables(found.rows, found.arms):
         lines += [f"{table.title}:", "", f"| arm | {' | '.join(table.layers)} |"]
         lines.append(f"| --- | {' | '.join(['---:'] * len(table.layers))} |")
         lines += [f"| {name} | {' | '.join(cells)} |" for name, cells in table.rows]
@@ -80,5 +83,5 @@ def tables_block(found: Found) -> list[Markup]:
     """The tables for the page."""
     return [
         tag("div", numbers(table.title, ("arm", *table.layers), [(name, *cells) for name, cells in table.rows]))
-        for table in layer_tables(found)
+        for table in layer_tables(found.rows, found.arms)
     ]
