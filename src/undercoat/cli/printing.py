@@ -123,7 +123,6 @@ def study(report: Path) -> int:
 
 def _layers(measured: Sequence[Record], arms: Sequence[Arm]) -> None:
     """Print what each arm reaches at each layer, where several were read."""
-    from rich.markup import escape
     from rich.table import Table
 
     from undercoat.report import layer_tables
@@ -133,9 +132,9 @@ def _layers(measured: Sequence[Record], arms: Sequence[Arm]) -> None:
         table = Table(box=None)
         table.add_column("arm", no_wrap=True)
         for layer in found.layers:
-            table.add_column(escape(layer), justify="right", no_wrap=True)
+            table.add_column(layer, justify="right", no_wrap=True)
         for name, cells in found.rows:
-            table.add_row(escape(name), *cells)
+            table.add_row(name, *cells)
         _whole(table)
 
 

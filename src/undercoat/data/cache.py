@@ -6,7 +6,6 @@ import contextlib
 import errno
 import fcntl
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
