@@ -60,7 +60,7 @@ def figures_of(name: str, found: Found, pictures: Path) -> list[Path]:
     kept = []
     with tempfile.TemporaryDirectory() as scratch:
         for path in export_figures(found.folder, scratch):
-            if path.name.startswith(WANTED):
+            if path.name.startswith(WANTED if name == "frozen" else WANTED[:2]):
                 kept.append(pictures / f"{name}-{path.name}")
                 shutil.copy(path, kept[-1])
     return kept

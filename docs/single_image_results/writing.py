@@ -92,7 +92,7 @@ def _why(claim: JudgedClaim) -> str:
 def _study(name: str, found: Found, pictures: Path) -> list[str]:
     lines: list[str] = []
     for path in figures_of(name, found, pictures):
-        if not path.name.startswith(f"{name}-arms-") or name == "frozen":
+        if path.name.startswith((f"{name}-layers-", f"{name}-sources-")) or name == "frozen":
             lines.append(f"![{path.stem}](../images/single_image/{path.name})")
     lines += ["", *layers_text(found)]
     lines += [*_arms(found), ""] if not layers_text(found) else []

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from undercoat.records import Record, append
+from undercoat.report.arms import Arm
 from undercoat.report.depth import depth_drawings, layer_order, source_drawings
 from undercoat.report.estimates import measures
 from undercoat.report.export import export_figures
@@ -47,7 +48,7 @@ def test_layers_keep_the_order_in_which_they_were_read(study):
 def test_each_number_of_sources_has_a_figure_with_the_untrained_arm_in_it(study):
     drawn = depth_drawings(study)
     assert [one.chart.title for one in drawn] == [
-        "Linear over layers, digits, 1 source image", "Linear over layers, digits, 10 source images",
+        "Linear over layers, digits, N = 1", "Linear over layers, digits, N = 10",
     ]  # fmt: skip
     first = [line for line in drawn[0].data if line[0] == "rotnet 1"]
     assert [line[1] for line in first] == list(LAYERS)
@@ -55,6 +56,14 @@ def test_each_number_of_sources_has_a_figure_with_the_untrained_arm_in_it(study)
     assert {line[0] for line in drawn[1].data} == {"random", "rotnet 10"}
     for layer in LAYERS:
         assert layer in str(drawn[0].chart.svg)
+
+
+def test_features_and_layers_of_few_arms_are_left_to_the_table(study):
+    features = [replace(row, layer="final", value=0.1) for row in study.rows if row.layer == "conv3"]
+    own = replace(study.rows[0], arm="scattering", stage="", layer="scattering1")
+    drawn = depth_drawings(replace(study, rows=[*study.rows, *features, own], arms=[*study.arms, Arm("scattering")]))
+    assert {line[1] for one in drawn for line in one.data} == set(LAYERS)
+    assert "Other layers: scattering." in drawn[0].remark
 
 
 def test_a_line_for_each_layer_over_the_number_of_source_images(study):

@@ -8,7 +8,7 @@ from statistics import fmean
 
 from undercoat.records import Record
 from undercoat.report.arms import NULL_ARM, Arm
-from undercoat.report.charts import Axes, Point, Reference, Series
+from undercoat.report.charts import Axes, Point, Series
 from undercoat.report.drawing import Drawing, curve_drawing
 from undercoat.report.folder import Found
 from undercoat.report.wording import count, data_name, fraction, number, readout_name, span
@@ -77,7 +77,10 @@ def _trained(found: Found, arm: Arm) -> tuple[str, int | None]:
         for digest in chain:
             stage = found.stages[digest]
             sources = number(stage.spec.get("sources"))
-            if stage.kind == "pretrain" and sources is not None:
+            labelled = (
+                stage.spec.get("method") == "supervised"
+            )  # the reference that stands beside every number of images
+            if stage.kind == "pretrain" and sources is not None and not labelled:
                 return str(stage.spec.get("method")), int(sources)
     return "", None
 
@@ -112,32 +115,44 @@ def _point(x: float, name: str, rows: Sequence[Record]) -> Point:
     return Point(x, value, value if low is None else low, value if high is None else high, tip)
 
 
-def _null(found: Found, reading: _Reading) -> list[Reference]:
+def _null(found: Found, reading: _Reading) -> str:
+    """The majority class in words: drawn, it would press all lines together."""
     values = [
         row.value for row in found.rows if row.arm == NULL_ARM and row.metric == reading.metric and not row.versus
     ]
-    return [Reference(NULL_ARM, values[0])] if values else []
+    return f" The {NULL_ARM} scores {fraction(values[0])}." if values else ""
+
+
+def _shared(values: dict[str, dict[str, list[Record]]], layers: list[str]) -> list[str]:
+    """The layers that at least half of the arms have; the features are pooled otherwise and stand in the table."""
+    return [
+        layer for layer in layers if layer != "final" and 2 * sum(layer in at for at in values.values()) >= len(values)
+    ]
 
 
 def _depth(
     found: Found, reading: _Reading, layers: list[str], arms: Sequence[Arm], sources: int | None
 ) -> Drawing | None:
-    series = []
-    for arm in arms:
-        at = _values(found, reading, arm.name)
+    values = {arm.name: at for arm in arms if (at := _values(found, reading, arm.name))}
+    layers, series = _shared(values, layers), []
+    for arm in (arm for arm in arms if arm.name in values):
+        at = values[arm.name]
         points = [
             _point(place, f"{arm.name}, {layer}", at[layer]) for place, layer in enumerate(layers, 1) if layer in at
         ]
         if points:
             series.append(Series(arm.name, found.arms.index(arm), tuple(points)))
-    if not series:
+    if not series or len(layers) < 2:
         return None
-    shown = ["features" if layer == "final" else layer for layer in layers]
-    said = "" if sources is None else f", {count(sources)} source image{'' if sources == 1 else 's'}"
+    said = "" if sources is None else f", N = {count(sources)}"
     title = f"{reading.words} over layers, {data_name(reading.eval_data)}{said}"
     stem = f"layers-{reading.readout}-{data_name(reading.eval_data)}" + ("" if sources is None else f"-n{sources}")
-    axes = Axes(x="layer", y="accuracy" if reading.metric == "accuracy" else reading.metric, x_names=tuple(shown))
-    return curve_drawing(_plain(stem), title, series, axes, _null(found, reading), _BAND, ends=_ENDS)
+    axes = Axes(x="layer", y="accuracy" if reading.metric == "accuracy" else reading.metric, x_names=tuple(layers))
+    drawn = {one.name for one in series}
+    absent = [name for name in values if name not in drawn]
+    remark = _BAND + _null(found, reading) + (f" Other layers: {', '.join(absent)}." if absent else "")
+    remark += "" if sources is None else " N: how many images the data were made from."
+    return curve_drawing(_plain(stem), title, series, axes, (), remark, ends=_ENDS)
 
 
 def _over_sources(
