@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from math import ceil
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,9 @@ from undercoat.runtime import broadcast, rank
 __all__ = ["DeepCluster"]
 
 _ROWS, _COLUMNS = 8, 8
+
+#: images of a look that is timed, at least
+_TIMED = 1000
 
 
 class DeepCluster(Method):
@@ -129,10 +132,20 @@ class DeepCluster(Method):
         """Guessing among clusters of equal size."""
         return {"accuracy": 1 / self.clusters}
 
+    @classmethod
+    def for_sample(cls, arguments: Mapping[str, Any], images: int) -> tuple[dict[str, Any], int]:
+        """Keep all clusters, which wants as many images, and enough images that a look is more than its beginning."""
+        images = min(arguments["images"], max(images, arguments["clusters"], _TIMED))
+        return {**arguments, "images": images}, images
+
+    def looks_at(self, epoch: int) -> bool:
+        """Clusters are made anew every ``epochs_between`` passes."""
+        return epoch % self.epochs_between == 0
+
     @torch.no_grad()
     def before_epoch(self, epoch: int, extract: Extract) -> Iterable[nn.Parameter]:
         """Cluster all images and start the classifier afresh, where it is time to."""
-        if epoch % self.epochs_between and self.labels[0] >= 0:
+        if not self.looks_at(epoch) and self.labels[0] >= 0:
             return ()
         features = extract(nn.Sequential(self.backbone, self.hidden))
         if len(features) != self.images:

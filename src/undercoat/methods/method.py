@@ -124,6 +124,23 @@ class Method(nn.Module):
         """
         return ()
 
+    def looks_at(self, epoch: int) -> bool:
+        """Whether :meth:`before_epoch` will ask for features of every image before this pass."""
+        return False
+
+    @classmethod
+    def for_sample(cls, arguments: Mapping[str, Any], images: int) -> tuple[dict[str, Any], int]:
+        """Fit resolved arguments to a sample of the data on which steps and looks are timed.
+
+        Args:
+            arguments: for the whole data set.
+            images: in the sample; a method that needs more to take its usual time asks for them.
+
+        Returns:
+            arguments for the sample, and its size.
+        """
+        return dict(arguments), images
+
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return at least ``loss``, a number; further numbers are logged as means since the last log line.
 

@@ -128,6 +128,12 @@ class PIRL(Method):
             "tile_px": Auto(tile, f"64/85 of the {cell} px cells of a {facts.size_px} px view, 8 px at least"),
         }
 
+    @classmethod
+    def for_sample(cls, arguments: Mapping[str, Any], images: int) -> tuple[dict[str, Any], int]:
+        """Keep all negatives, which wants a bank of more rows than that."""
+        images = min(arguments["images"], max(images, arguments["negatives"] + 1))
+        return {**arguments, "images": images}, images
+
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Recognise each image's row of the bank, from the first view and from tiles of the second."""
         image = normalize(self.image_head(self.backbone(batch.views[0])).float(), dim=1)

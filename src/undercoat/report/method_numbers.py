@@ -18,7 +18,7 @@ __all__ = ["Unlearned", "numbers_drawings", "unlearned", "unlearned_at"]
 
 CHANCE = "_chance"
 OURS = frozenset({
-    "step", "images_seen", "loss", "lr", "images_per_second", "data_wait", "knn", "knn_images",
+    "step", "images_seen", "loss", "lr", "images_per_second", "data_wait", "look_seconds", "knn", "knn_images",
     "feature_std", "effective_rank", "alignment", "uniformity",
 })  # fmt: skip
 WORDS = {"nmi": "agreement with the clusters before (NMI)"}

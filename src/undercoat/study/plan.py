@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import statistics
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.tree import Tree
 
-from undercoat.backbones.trainable import set_trainable
-from undercoat.methods import method_class
-from undercoat.runtime import Runtime
 from undercoat.spec import canonical
-from undercoat.study.coat import Coat, first_weights, recipe_of
+from undercoat.study.coat import Coat
 from undercoat.study.folder import progress_of, stages_folder
 from undercoat.study.graph import Graph
-from undercoat.training.fit import fit
-from undercoat.training.log import read_log
-from undercoat.training.training import Budget, Training
+from undercoat.study.pace import Pace, Rehearsal
 
-__all__ = ["Plan", "make_plan", "measure_seconds_per_step"]
-
-_TIMED_STEPS = 4
+__all__ = ["Plan", "make_plan"]
 
 
 @dataclass(frozen=True)
@@ -47,37 +38,6 @@ class Plan:
     tree: Tree
 
 
-def measure_seconds_per_step(coat: Coat, *, device: str = "auto") -> float:
-    """Time a coat's training step: a few real steps on its own data, in a folder that is thrown away.
-
-    The first step pays for warming up, so the median of the following ones is given.
-    """
-    stage, data = coat.stage, coat.data
-    assert data is not None
-    backbone = first_weights(stage.model_copy(update={"init": "random"})).backbone
-    set_trainable(backbone, stage.train, frozen=stage.frozen or ())
-    runtime = Runtime.start(device=device, precision=stage.precision, backbone=backbone)
-    method = method_class(stage.method)(backbone, **stage.method_arguments)
-    with tempfile.TemporaryDirectory() as folder:
-        training = Training(
-            data=data,
-            recipe=recipe_of(stage),
-            optimiser=stage.optimiser,
-            budget=Budget(
-                steps=_TIMED_STEPS, batch=stage.batch, accumulate=stage.accumulate, log_every=1, checkpoint_every=10**9
-            ),
-            part=stage.train,
-            runtime=runtime,
-            folder=Path(folder),
-            frozen=tuple(stage.frozen or ()),
-            title="measuring a step",
-            tensorboard=False,
-        )
-        fit(method, training)
-        lines = read_log(Path(folder))
-    return float(statistics.median(stage.batch / line["images_per_second"] for line in lines[1:]))
-
-
 def make_plan(graph: Graph, out: Path, *, device: str, console: Console, measure: bool = True) -> Plan:
     """Work out what is left to do and how long it will take.
 
@@ -88,7 +48,7 @@ def make_plan(graph: Graph, out: Path, *, device: str, console: Console, measure
         console: shows the measuring.
         measure: take real steps to time them; otherwise ``seconds`` is NaN.
     """
-    seconds_of: dict[tuple[object, ...], float] = {}
+    pace_of: dict[str, Pace] = {}
     steps = images = 0
     seconds = 0.0
     states: dict[str, str] = {}
@@ -99,14 +59,17 @@ def make_plan(graph: Graph, out: Path, *, device: str, console: Console, measure
         states[digest] = state
         if todo == 0:
             continue
-        network = (stage.backbone, canonical(stage.backbone_arguments))
-        trained = (stage.train, *(stage.frozen or ()))
-        key = (*network, stage.method, *trained, stage.batch, stage.size_px, stage.precision)
-        if key not in seconds_of:
-            seconds_of[key] = measure_seconds_per_step(coat, device=device) if measure else float("nan")
         steps, images = steps + todo, images + todo * stage.batch
-        seconds += todo * seconds_of[key]
+        if not measure:
+            continue
+        rehearsal = Rehearsal(coat)
+        if rehearsal.key not in pace_of:
+            console.print(f"timing {rehearsal}", highlight=False)
+            pace_of[rehearsal.key] = rehearsal.pace(device=device)
+            console.print(f"  {pace_of[rehearsal.key]}", highlight=False)
+        seconds += rehearsal.seconds(pace_of[rehearsal.key], done)
     separate = sum(len(route.coats) for route in graph.routes)
+    seconds = seconds if measure else float("nan")
     return Plan(len(graph.coats), separate, steps, images, seconds, _tree(graph, states))
 
 

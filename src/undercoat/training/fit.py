@@ -121,8 +121,11 @@ class _Loop:
         number = self.step * batch // images
         if self.step > 0 and number == (self.step - 1) * batch // images:
             return
+        start = time.perf_counter()
         for parameter in self.method.before_epoch(number, self.whole_set):
             self.optimiser.optimizer.state.pop(parameter, None)
+        if self.method.looks_at(number):
+            self._looked += time.perf_counter() - start
 
     def _train_step(self, loaded: LoadedBatch) -> None:
         """One optimiser step; every random number in it depends on the step alone."""
@@ -195,10 +198,13 @@ class _Loop:
     def _mark(self, batches: Batches) -> None:
         """Start the clock of the next log line."""
         self._since, self._from_step, self._waited = time.perf_counter(), self.step, batches.wait_seconds
+        self._looked = 0.0
 
     def _speed(self, batches: Batches) -> dict[str, float]:
-        seconds = max(time.perf_counter() - self._since, 1e-9)
+        seconds = max(time.perf_counter() - self._since - self._looked, 1e-9)
+        looked = {"look_seconds": round(self._looked, 3)} if self._looked else {}
         return {
+            **looked,
             "images_per_second": round((self.step - self._from_step) * self.budget.batch / seconds, 1),
             "data_wait": round(min(1.0, (batches.wait_seconds - self._waited) / seconds), 4),
         }
