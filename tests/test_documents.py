@@ -21,7 +21,8 @@ from undercoat.data.opening import READERS
 from undercoat.evaluation.readouts import READOUTS
 from undercoat.methods import METHODS, check_arguments, method_class
 from undercoat.records import Record
-from undercoat.study.recipe import Recipe, expand
+from undercoat.study.expansion import expand
+from undercoat.study.recipe import Recipe
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "recipes").rglob("*.md")])

@@ -1,7 +1,8 @@
 import pytest
 
 from undercoat.errors import SpecError
-from undercoat.study.recipe import Recipe, expand
+from undercoat.study.expansion import expand, protocols_of
+from undercoat.study.recipe import Recipe
 
 STAGES = {"base": {"init": "imagenet-lite0"}, "target": {"data": "sample:digits", "steps": 5}}
 
@@ -49,6 +50,40 @@ def test_two_axes_make_a_grid():
     ]
 
 
+def test_axes_that_touch_different_arms_do_not_multiply():
+    axes = {"stages.target.steps": {"values": [1, 2], "arms": ["hpt"]}, "stages.target.batch": [8, 9]}
+    leaves = expand(recipe(arms=["random", "target", "hpt"], axes=axes))
+    assert [leaf.arm for leaf in leaves] == [
+        "random",
+        *(f"target[batch={batch}]" for batch in (8, 9)),
+        *(f"hpt[steps={steps}, batch={batch}]" for steps in (1, 2) for batch in (8, 9)),
+    ]
+    assert {leaf.of for leaf in leaves} == {"random", "target", "hpt"}
+    assert [leaf.stages[-1].steps for leaf in leaves if leaf.of == "target"] == [5, 5]
+
+
+def test_an_axis_over_named_data_has_labels_of_its_own():
+    given = {"data": {"d": "a"}, "stages": {"t": {"data": "d"}}, "backbone": "timm/test_resnet"}
+    axes = {"data.d": {"values": {"1 %": "a?limit=10", "all": "a"}, "name": "images"}}
+    leaves = expand(recipe(**given, arms={"x": ["t"], "random": []}, axes=axes))
+    assert [leaf.arm for leaf in leaves] == ["x[images=1 %]", "x[images=all]", "random"]
+    assert [leaf.stages[0].data for leaf in leaves[:2]] == ["a?limit=10", "a"]
+
+
+def test_an_axis_of_the_protocol_repeats_judging_and_no_arm():
+    protocol = {"data": "sample:digits", "size_px": 32}
+    one = recipe(protocol=protocol, axes={"protocol.labels_limit": [20, 40]}, arms=["random", "hpt"])
+    assert [leaf.arm for leaf in expand(one)] == ["random", "hpt"]
+    found = protocols_of(one)
+    assert [(str(point[0]), judged_by.labels_limit) for point, judged_by in found] == [
+        ("labels_limit=20", 20),
+        ("labels_limit=40", 40),
+    ]
+    assert protocols_of(recipe()) == []
+    with pytest.raises(SpecError, match="the recipe has none"):
+        protocols_of(recipe(axes={"protocol.labels_limit": [20]}))
+
+
 def test_defaults_lie_under_what_a_stage_and_an_arm_say():
     leaves = expand(
         recipe(
@@ -78,18 +113,9 @@ def test_defaults_lie_under_what_a_stage_and_an_arm_say():
         ({"arms": {}}, "has no arms"),
         ({"arms": {"a": [{"use": ["target"]}]}}, "did you mean 'target'"),
         ({"axes": {"stages.target.steps": []}}, "has no values"),
-        ({"axes": {"protocol.size_px": [16, 32]}}, "changes no coat"),
+        ({"axes": {"stages.base.name": ["a"]}, "arms": ["random"], "backbone": "timm/test_resnet"}, "changes no coat"),
+        ({"axes": {"stages.target.steps": {"values": [1], "arms": ["hbt"]}}}, "did you mean 'hpt'"),
         ({"axes": {"seeds.x": [1]}}, "changes no coat"),
-        (
-            {
-                "data": {"d": "a"},
-                "stages": {"t": {"data": "d"}},
-                "backbone": "timm/test_resnet",
-                "arms": {"x": ["t"]},
-                "axes": {"data.d": ["a", "b"]},
-            },
-            "d=b changes arm 'x', but not its name",
-        ),
         ({"stages": {"target": {"data": "x"}}, "arms": ["target"]}, "names no backbone"),
     ],
 )

@@ -48,8 +48,8 @@ def study_plan(
 
     console = Console()
     study = _study(recipe, set, out, device=device)
-    study.judge()  # what cannot be judged is refused here as well
-    plan = make_plan(study.graph(), study.out, device=device, console=console, measure=measure)
+    study.judges()  # what cannot be judged is refused here as well
+    plan = make_plan(study.expected_graph(), study.out, device=device, console=console, measure=measure)
     console.print(plan.tree)
     saved = plan.if_separate - plan.coats
     console.print(

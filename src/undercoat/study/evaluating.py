@@ -11,6 +11,7 @@ from rich.console import Console
 from undercoat import records
 from undercoat.errors import RunError
 from undercoat.evaluation import MAX_FEATURES, Protocol, compare, majority_class
+from undercoat.files import write_json
 from undercoat.records import Record
 from undercoat.study.coat import STAGE, Coat, lay, open_folder
 from undercoat.study.folder import claim
@@ -97,7 +98,8 @@ def evaluate(
             rows += compare(by_arm[first], by_arm[second], seed=seed)
         records.rewrite(folder, rows)
         seen = [] if stage.data is None else [pretraining_images(shelf.open(stage.data, size_px=stage.canvas_px))]
-        judge.write_notes([note for found in evaluations for note in found.notes], seen)
+        notes = [note for found in evaluations for note in found.notes] + judge.seen_before(seen)
+        write_json(folder / "notes.json", list(dict.fromkeys(notes)))
     return rows
 
 

@@ -16,8 +16,9 @@ from undercoat.errors import DataError
 from undercoat.methods import method_class
 from undercoat.runtime import Runtime
 from undercoat.spec import canonical
+from undercoat.study.axis import Setting
 from undercoat.study.coat import Coat, first_weights
-from undercoat.study.recipe import Leaf
+from undercoat.study.expansion import Leaf
 from undercoat.study.resolution import StageFacts, resolve
 from undercoat.study.stage import Stage
 
@@ -99,11 +100,13 @@ def init_images(stage: Stage, shelf: DataShelf) -> Canvases | None:
 
 @dataclass(frozen=True)
 class Route:
-    """One arm with one seed, as digests of its coats in order."""
+    """One arm with one seed, as digests of its coats in order; ``of`` and ``point`` are its leaf's."""
 
     arm: str
     seed: int
     coats: tuple[str, ...]
+    of: str = ""
+    point: tuple[Setting, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,7 @@ def build_graph(
         device: on which; decides what ``precision: auto`` is.
     """
     builder = _Builder(shelf, stages_folder, world, device)
-    routes = [Route(leaf.arm, leaf.seed, builder.add(leaf)) for leaf in leaves]
+    routes = [Route(leaf.arm, leaf.seed, builder.add(leaf), leaf.of, leaf.point) for leaf in leaves]
     return Graph(builder.coats, tuple(routes))
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 
-from undercoat import records
 from undercoat.data import Canvases
 from undercoat.data.leaks import seen_before
 from undercoat.evaluation import (
@@ -23,8 +23,9 @@ from undercoat.evaluation import (
     pooled,
     train_and_test,
 )
+from undercoat.evaluation.few_labels import write_label_list
 from undercoat.evaluation.preparation import prepare
-from undercoat.files import write_json
+from undercoat.evaluation.splitting import held_out
 from undercoat.interop import load_backbone
 from undercoat.records import Record
 from undercoat.runtime import Runtime
@@ -46,15 +47,22 @@ class Judge:
         shelf: opens the labelled data.
         out: folder of the study.
         device: where features are read.
+        choosing: measure on the held-out part of the training images in place of the test images, which are then
+            not even looked at.
 
     Raises:
         DataError: when the labels cannot be used, before any training.
     """
 
-    def __init__(self, protocol: Protocol, shelf: DataShelf, out: Path, device: str) -> None:
+    def __init__(self, protocol: Protocol, shelf: DataShelf, out: Path, device: str, *, choosing: bool = False) -> None:
         self.protocol, self.out, self.device = protocol, out, device
         self.train, self.test = labelled_sets(protocol, shelf)
-        self.eval = prepare(self.train, self.test, protocol).eval
+        if choosing:
+            aside = held_out(self.train, protocol.held_out_fraction, seed=protocol.seed)
+            self.test = self.train.take(np.flatnonzero(aside))
+            self.train = self.train.take(np.flatnonzero(~aside))
+        prepared = prepare(self.train, self.test, protocol)
+        self.eval, self.labelled = prepared.eval, prepared.train
 
     def check(self, graph: Graph) -> None:
         """Refuse layers or a pooling that do not fit the network of an arm, before any training.
@@ -72,8 +80,10 @@ class Judge:
                 seen.add(network)
                 self.protocol.reading(first_weights(first).backbone)
 
-    def run(self, graph: Graph, *, name: str, console: Console, asked: Sequence[tuple[str, str]] = ()) -> list[Record]:
-        """Measure every arm, compare them in pairs (those that were asked for among them) and write the table."""
+    def measure(
+        self, graph: Graph, *, name: str, console: Console, asked: Sequence[tuple[str, str]] = ()
+    ) -> tuple[list[Record], list[str]]:
+        """Measure every arm and compare them in pairs, those that were asked for among them: rows and notes."""
         arms: dict[str, list[Evaluation]] = {}
         judged: dict[tuple[str, str], Evaluation] = {}
         for route in graph.routes:
@@ -81,31 +91,33 @@ class Judge:
             if key not in judged:
                 judged[key] = self.evaluate_route(graph, route, study=name, console=console)
                 arms.setdefault(route.arm, []).append(judged[key])
+        pretrained = {coat.data.digest: coat.data for coat in graph.coats.values() if coat.data is not None}
+        notes = [note for evaluations in arms.values() for one in evaluations for note in one.notes]
+        return self._rows(arms, name, asked), notes + self.seen_before(list(pretrained.values()))
+
+    def _rows(
+        self, arms: Mapping[str, Sequence[Evaluation]], name: str, asked: Sequence[tuple[str, str]]
+    ) -> list[Record]:
         rows = [row for evaluations in arms.values() for evaluation in evaluations for row in evaluation.rows]
         rows += [row for evaluations in arms.values() for row in pooled(evaluations, seed=self.protocol.seed)]
         rows += majority_class(self.train, self.test, self.protocol, provenance={"study": name})
         for first, second in dict.fromkeys([*pairs_to_compare(list(arms)), *asked]):
             rows += compare(arms[first], arms[second], seed=self.protocol.seed)
-        rows += monitor_rows(graph, self.out, study=name)
-        records.rewrite(self.out, rows)
-        notes = [note for evaluations in arms.values() for one in evaluations for note in one.notes]
-        pretrained = {coat.data.digest: coat.data for coat in graph.coats.values() if coat.data is not None}
-        self.write_notes(notes, list(pretrained.values()))
         return rows
 
-    def write_notes(self, notes: list[str], pretrained: list[Canvases]) -> None:
-        """Write what a reader of the numbers should know: notes of the readouts, and test images seen before."""
-        total = len(self.test)
+    def seen_before(self, pretrained: list[Canvases]) -> list[str]:
+        """Say how many test images somebody has seen before: among the labelled training images, or unlabelled."""
+        total, notes = len(self.test), []
         twins = seen_before(self.test, self.train)
         if twins:
             found = f"{twins} of {total} test images have an exact or near twin among the labelled training images"
-            notes = [*notes, f"{found}, which flatters every arm alike (undercoat data inspect names them)"]
+            notes.append(f"{found}, which flatters every arm alike (undercoat data inspect names them)")
         for data in pretrained:
             twins = 0 if data.digest == self.train.digest else seen_before(self.test, data)
             if twins:
                 found = f"{twins} of {total} test images, or near twins of them, were among the images of {data.name}"
-                notes = [*notes, f"{found} that pretraining saw without labels"]
-        write_json(self.out / "notes.json", list(dict.fromkeys(notes)))
+                notes.append(f"{found} that pretraining saw without labels")
+        return notes
 
     def evaluate_route(self, graph: Graph, route: Route, *, study: str, console: Console) -> Evaluation:
         """Measure the backbone at the end of one route, or read what was measured."""
@@ -129,6 +141,8 @@ class Judge:
             backbone, self.train, self.test, self.protocol, provenance=about, also_final=picture, **reading
         )
         found.save(folder)
+        if self.protocol.labels_limit is not None or self.protocol.labels_from is not None:
+            write_label_list(self.out, self.labelled, name=self.eval)
         if picture:
             reading["view"] = self.protocol.view  # from the cache, which the readouts filled unless labels are limited
             train, test = ((images, extract(backbone, images, **reading)) for images in (self.train, self.test))

@@ -13,7 +13,7 @@ from undercoat.backbones.trainable import set_trainable
 from undercoat.methods import Method, method_class
 from undercoat.runtime import Runtime
 from undercoat.spec import canonical
-from undercoat.study.coat import Coat, first_weights, recipe_of
+from undercoat.study.coat import Coat, Interrupted, first_weights, recipe_of
 from undercoat.training.fit import fit
 from undercoat.training.log import read_log
 from undercoat.training.training import Budget, Training
@@ -81,7 +81,8 @@ class Rehearsal:
         method = self._method()
         runtime = Runtime.start(device=device, precision=stage.precision, backbone=method.backbone)
         with tempfile.TemporaryDirectory() as folder:
-            fit(method, self._training(runtime, Path(folder)))
+            if fit(method, self._training(runtime, Path(folder))).stopped:
+                raise Interrupted("stopped while steps were timed; nothing was laid")
             lines = read_log(Path(folder))
         step = statistics.median(stage.batch / line["images_per_second"] for line in lines[1:])
         return Pace(float(step), float(lines[0].get("look_seconds", 0.0)) / self.sample)

@@ -14,9 +14,9 @@ from undercoat.files import write_json
 from undercoat.runtime import Runtime, world_size
 from undercoat.study.announcing import announce_chosen
 from undercoat.study.coat import AUTO, ENVIRONMENT, STAGE, Coat, lay, open_folder, read_json
+from undercoat.study.expansion import Leaf
 from undercoat.study.folder import claim, progress_of, refuse_foreign
 from undercoat.study.graph import DataShelf, build_graph
-from undercoat.study.recipe import Leaf
 from undercoat.study.stage import K_MEANS, Stage
 from undercoat.study.watching import knn_watch
 from undercoat.training.log import read_log

@@ -9,8 +9,8 @@ from undercoat.errors import RunError
 from undercoat.methods import method_class
 from undercoat.runtime import Runtime
 from undercoat.study.coat import first_weights, recipe_of
+from undercoat.study.expansion import Leaf
 from undercoat.study.graph import DataShelf, build_graph
-from undercoat.study.recipe import Leaf
 from undercoat.study.stage import Stage
 from undercoat.study.views_sheet import save_views_sheet
 from undercoat.training.training import Budget, Training

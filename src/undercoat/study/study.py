@@ -15,8 +15,11 @@ from rich.console import Console
 from undercoat.files import atomic
 from undercoat.runtime import require_one_process
 from undercoat.study.announcing import announce_chosen
+from undercoat.study.choosing import assumed, check_choices, chosen_before, settle, write_choices
 from undercoat.study.claim import check_claims, pairs_of
 from undercoat.study.coat import Coat, lay, open_folder
+from undercoat.study.description import described
+from undercoat.study.expansion import Leaf, expand, protocols_of
 from undercoat.study.folder import (
     STUDY,
     claim,
@@ -29,7 +32,8 @@ from undercoat.study.folder import (
 )
 from undercoat.study.graph import DataShelf, Graph, build_graph
 from undercoat.study.judge import Judge
-from undercoat.study.recipe import Recipe, expand
+from undercoat.study.judging import Judged, judge_arms, score_held_out
+from undercoat.study.recipe import Recipe
 from undercoat.study.watching import knn_watch
 from undercoat.training.schedule import watch_points
 
@@ -86,28 +90,38 @@ class Study:
         self._announced: list[tuple[str, Any, str]] = []
 
     def graph(self) -> Graph:
-        """Resolve every stage; opens (and the first time decodes) the data."""
+        """Resolve every stage of what was chosen, or else of the first values; opens (and may decode) the data."""
         if self._graph is None:
-            leaves = expand(self.recipe)
-            check_claims(self.recipe.claims, {leaf.arm for leaf in leaves}, self.recipe.judged_by)
-            self._graph = build_graph(leaves, self.shelf, stages_folder(self.out), device=self.device)
+            settled, _ = assumed(self.recipe, chosen_before(self.out))
+            self._graph = self._build(expand(settled))
         return self._graph
 
-    def judge(self) -> Judge | None:
-        """What reads the backbones out; None for a study without a protocol.
+    def expected_graph(self) -> Graph:
+        """Like :meth:`graph`, with the coats that are laid only to choose a setting."""
+        settled, tried = assumed(self.recipe, chosen_before(self.out))
+        return self._build([*expand(settled), *tried])
+
+    def _build(self, leaves: list[Leaf]) -> Graph:
+        return build_graph(leaves, self.shelf, stages_folder(self.out), device=self.device)
+
+    def judges(self) -> list[Judged]:
+        """What reads the backbones out, one for each protocol; none for a study without a protocol.
 
         Raises:
             DataError: when the labels cannot be used.
-            SpecError: when a backbone has not the layers that are to be read.
+            SpecError: when a backbone has not the layers that are to be read, a claim or a choice cannot be judged.
         """
-        if self.recipe.judged_by is None:
-            return None
-        judge = Judge(self.recipe.judged_by, self.shelf, self.out, self.device)
-        judge.check(self.graph())
-        return judge
+        check_choices(self.recipe)
+        graph = self.graph()
+        check_claims(self.recipe.claims, {route.arm for route in graph.routes}, self.recipe.judged_by)
+        found = []
+        for point, protocol in protocols_of(self.recipe):
+            found.append((point, Judge(protocol, self.shelf, self.out, self.device)))
+            found[-1][1].check(graph)
+        return found
 
     def run(self) -> Path:
-        """Lay every coat that is not finished, judge every arm, and write the table and the report.
+        """Choose what is to be chosen, lay every coat that is not finished, judge every arm, write table and report.
 
         Raises:
             Interrupted: after saving; calling again goes on.
@@ -119,18 +133,40 @@ class Study:
         if self.reuse is not None:
             read_study(self.reuse)
         with claim(self.out):
+            judges = self.judges()
+            self._describe(self.graph(), judges)
+            if self.recipe.choose:
+                self._settle()
+                self._describe(self.graph(), judges)
             graph = self.graph()
-            judge = self.judge()
-            self._describe(graph)
-            for number, coat in enumerate(graph.coats.values(), start=1):
-                self._lay(graph, coat, number)
-            if judge is not None:
-                asked = pairs_of(self.recipe.claims)
-                judge.run(graph, name=self.recipe.name, console=self.console, asked=asked)
+            self._lay_all(graph)
+            asked = pairs_of(self.recipe.claims)
+            judge_arms(judges, graph, self.out, name=self.recipe.name, console=self.console, asked=asked)
         from undercoat.report import build, write_summary
 
         write_summary(self.out)
         return build(self.out)
+
+    def _settle(self) -> None:
+        """Make the choices that the recipe asks for, on held-out training images."""
+        protocol = self.recipe.judged_by
+        assert protocol is not None
+        judge = Judge(protocol, self.shelf, self.out, self.device, choosing=True)
+
+        def score(leaves: list[Leaf]) -> list[float]:
+            graph = self._build(leaves)
+            self._lay_all(graph)
+            return score_held_out(judge, graph, name=self.recipe.name, console=self.console)
+
+        _, made = settle(self.recipe, score)
+        write_choices(self.out, made)
+        for one in made:
+            self.console.print(f"chosen: {one}", highlight=False)
+        self._graph = None
+
+    def _lay_all(self, graph: Graph) -> None:
+        for number, coat in enumerate(graph.coats.values(), start=1):
+            self._lay(graph, coat, number)
 
     def _lay(self, graph: Graph, coat: Coat, number: int) -> None:
         folder = stages_folder(self.out) / coat.digest
@@ -151,24 +187,10 @@ class Study:
             watch = knn_watch(self.recipe.judged_by, self.shelf, coat.stage.precision)
         lay(coat, folder, device=self.device, watch=watch, watch_at=points)
 
-    def _describe(self, graph: Graph) -> None:
+    def _describe(self, graph: Graph, judges: list[Judged]) -> None:
         """Write what this study is: ``study.yaml`` and ``study.json``."""
-        arms: dict[str, dict[str, Any]] = {}
-        for route in graph.routes:
-            coats = [graph.coats[digest].stage.coat for digest in route.coats]
-            arm = arms.setdefault(route.arm, {"name": route.arm, "coats": coats, "stages": {}})
-            arm["stages"][str(route.seed)] = list(route.coats)
-        write_study(
-            self.out,
-            {
-                "name": self.recipe.name,
-                "command": command_line(),
-                "created": datetime.now(UTC).isoformat(timespec="seconds"),
-                "seeds": self.recipe.seeds,
-                "arms": list(arms.values()),
-                "claims": [claim.model_dump(mode="json") for claim in self.recipe.claims],
-            },
-        )
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        write_study(self.out, {**described(self.recipe, graph, judges), "command": command_line(), "created": now})
         with atomic(self.out / "study.yaml") as temporary:
             text = yaml.safe_dump(self.recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
             temporary.write_text(text, encoding="utf-8")
