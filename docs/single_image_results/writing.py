@@ -8,21 +8,30 @@ from pathlib import Path
 
 from single_image_results.analyses import Analyses
 from single_image_results.studies import STUDIES, figures_of
+from study_pages import claims_in_short, origin, words_of
 from undercoat.diagnosis import Finding
-from undercoat.report.claims import JudgedClaim, claims_text, judge_claims
+from undercoat.report.claims import claims_text
 from undercoat.report.folder import Found
 from undercoat.report.layer_tables import layers_text
 
 __all__ = ["page"]
 
 WORDS = Path(__file__).with_name("words.txt")
+COMMAND = "python docs/make_single_image_results.py --probe fashion-mnist/"
 
 
 def page(studies: Mapping[str, Found], analyses: Analyses, pictures: Path) -> str:
     """The whole page; a study that was not run is said to be missing."""
-    words = _words()
-    lines = ["# What can be learned from a single image: measured", "", words["intro"], "", *_origin(studies), ""]
-    lines += ["## The claims in short", "", *_in_short(studies), "", words["caveats"], ""]
+    words = words_of(WORDS)
+    lines = [
+        "# What can be learned from a single image: measured",
+        "",
+        words["intro"],
+        "",
+        origin(studies, COMMAND),
+        "",
+    ]
+    lines += ["## The claims in short", "", *claims_in_short(studies), "", words["caveats"], ""]
     for name, question in STUDIES.items():
         lines += [f"## {question}", "", words.get(name, ""), ""]
         lines += _study(name, studies[name], pictures) if name in studies else ["This study was not run.", ""]
@@ -49,44 +58,6 @@ def page(studies: Mapping[str, Found], analyses: Analyses, pictures: Path) -> st
         lines += [f"## One example, searched for: {title}", "", words["find"], ""]
         lines += [f"![Matches](../images/single_image/{method}.png)", "", *_pivot(rows, null=True), ""]
     return "\n".join(line.rstrip() for line in lines).replace("\n\n\n", "\n\n").rstrip() + "\n"
-
-
-def _words() -> dict[str, str]:
-    """Hand-written paragraphs by name: everything on the page that is no number."""
-    parts = WORDS.read_text(encoding="utf-8").split("\n## ")[1:]
-    return {part.partition("\n")[0].strip(): part.partition("\n")[2].strip() for part in parts}
-
-
-def _origin(studies: Mapping[str, Found]) -> list[str]:
-    stages = {digest: stage for found in studies.values() for digest, stage in found.stages.items() if stage.done}
-    seconds = sum(float((stage.done or {}).get("training_seconds") or 0) for stage in stages.values())
-    devices = sorted(
-        {str(stage.environment.get("device")) for stage in stages.values() if stage.environment.get("device")}
-    )
-    versions = sorted(
-        {f"torch {stage.environment['torch']}" for stage in stages.values() if stage.environment.get("torch")}
-    )
-    runs = sum(stage.learns for stage in stages.values())
-    seeds = sorted({seed for found in studies.values() for seed in found.study.get("seeds") or []})
-    return [
-        "Made by `python docs/make_single_image_results.py --probe fashion-mnist/`: "
-        f"{runs} trained networks, {seconds / 60:.0f} minutes of training in all on one thread each, "
-        f"seeds {', '.join(map(str, seeds))} ({'; '.join([*devices, *versions])})."
-    ]
-
-
-def _in_short(studies: Mapping[str, Found]) -> list[str]:
-    lines = ["| claim | verdict | why | study |", "| --- | --- | --- | --- |"]
-    for name, found in studies.items():
-        for claim in judge_claims(found.study.get("claims") or [], found.rows):
-            lines.append(f"| {claim.says} | **{claim.verdict}** | {_why(claim)} | {name} |")
-    return lines
-
-
-def _why(claim: JudgedClaim) -> str:
-    values = [part.row.value for part in claim.parts if part.row is not None]
-    span = f"; differences {min(values):+.3f} … {max(values):+.3f}".replace("-", "−") if values else ""
-    return claim.why + span
 
 
 def _study(name: str, found: Found, pictures: Path) -> list[str]:

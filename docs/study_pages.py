@@ -1,0 +1,50 @@
+"""What pages of results share: words from a file, where numbers come from, and the claims of all studies in short."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from undercoat.report.claims import JudgedClaim, judge_claims
+from undercoat.report.folder import Found
+
+__all__ = ["claims_in_short", "origin", "words_of"]
+
+
+def words_of(path: Path) -> dict[str, str]:
+    """Hand-written paragraphs by name: everything on a page that is no number."""
+    parts = path.read_text(encoding="utf-8").split("\n## ")[1:]
+    return {part.partition("\n")[0].strip(): part.partition("\n")[2].strip() for part in parts}
+
+
+def origin(studies: Mapping[str, Found], command: str) -> str:
+    """Which command made the page, from how much training, on what."""
+    stages = {digest: stage for found in studies.values() for digest, stage in found.stages.items() if stage.done}
+    seconds = sum(float((stage.done or {}).get("training_seconds") or 0) for stage in stages.values())
+    devices = sorted(
+        {str(stage.environment.get("device")) for stage in stages.values() if stage.environment.get("device")}
+    )
+    versions = sorted(
+        {f"torch {stage.environment['torch']}" for stage in stages.values() if stage.environment.get("torch")}
+    )
+    runs = sum(stage.learns for stage in stages.values())
+    seeds = sorted({seed for found in studies.values() for seed in found.study.get("seeds") or []})
+    return (
+        f"Made by `{command}`: {runs} trained networks, {seconds / 60:.0f} minutes of training in all on one thread each, "
+        f"seeds {', '.join(map(str, seeds))} ({'; '.join([*devices, *versions])})."
+    )
+
+
+def claims_in_short(studies: Mapping[str, Found]) -> list[str]:
+    """One line of a table for each claim of each study."""
+    lines = ["| claim | verdict | why | study |", "| --- | --- | --- | --- |"]
+    for name, found in studies.items():
+        for claim in judge_claims(found.study.get("claims") or [], found.rows):
+            lines.append(f"| {claim.says} | **{claim.verdict}** | {_why(claim)} | {name} |")
+    return lines
+
+
+def _why(claim: JudgedClaim) -> str:
+    values = [part.row.value for part in claim.parts if part.row is not None]
+    span = f"; differences {min(values):+.3f} … {max(values):+.3f}".replace("-", "−") if values else ""
+    return claim.why + span
