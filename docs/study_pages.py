@@ -30,8 +30,8 @@ def origin(studies: Mapping[str, Found], command: str) -> str:
     runs = sum(stage.learns for stage in stages.values())
     seeds = sorted({seed for found in studies.values() for seed in found.study.get("seeds") or []})
     return (
-        f"Made by `{command}`: {runs} trained networks, {seconds / 60:.0f} minutes of training in all on one thread each, "
-        f"seeds {', '.join(map(str, seeds))} ({'; '.join([*devices, *versions])})."
+        f"Made by `{command}`: {runs} trained networks, {seconds / 60:.0f} minutes of training in all on one thread "
+        f"each, seeds {', '.join(map(str, seeds))} ({'; '.join([*devices, *versions])})."
     )
 
 

@@ -6,9 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from study_pages import claims_in_short, origin, words_of
+
 from single_image_results.analyses import Analyses
 from single_image_results.studies import STUDIES, figures_of
-from study_pages import claims_in_short, origin, words_of
 from undercoat.diagnosis import Finding
 from undercoat.report.claims import claims_text
 from undercoat.report.folder import Found
