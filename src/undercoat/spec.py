@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from undercoat.errors import SpecError, did_you_mean
 
-__all__ = ["Spec", "canonical", "difference", "digest", "load_yaml"]
+__all__ = ["Spec", "amount", "canonical", "difference", "digest", "load_yaml"]
 
 
 class Spec(BaseModel):
@@ -61,6 +61,34 @@ def _owner(cls: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
             break
         cls = inner
     return list(cls.model_fields)
+
+
+def amount(given: Any, *, name: str, least: int = 1) -> int | float:
+    """Read how many of something: a count (int), or a share in (0, 1] (float) as such or as a percentage.
+
+    Args:
+        given: what a recipe or command says.
+        name: of the setting, for the error.
+        least: smallest count.
+
+    Raises:
+        SpecError: for what is neither.
+
+    Example:
+        >>> [amount(given, name="images") for given in (1000, "1000", "10%", 0.1, 1.0)]
+        [1000, 1000, 0.1, 0.1, 1.0]
+    """
+    text = str(given).strip()
+    try:
+        value = round(float(text.removesuffix("%")) / (100 if text.endswith("%") else 1), 12)
+        if not isinstance(given, bool):
+            if 0 < value < 1 or (value == 1 and (text.endswith("%") or isinstance(given, float))):
+                return value
+            if not text.endswith("%") and value >= least and value == int(value):
+                return int(value)
+    except (ValueError, OverflowError):
+        pass
+    raise SpecError(f"{name} is {given!r}; give a count of {least} or more such as 1000, or a share such as 10% or 0.1")
 
 
 def canonical(values: Any) -> str:

@@ -14,8 +14,9 @@ def test_cards_are_sound(name):
     assert card.reader in READERS
     assert card.url.startswith(("https://", "http://"))
     assert card.paper
-    assert set(card.images) <= {"train", "val", "test"}
-    assert min(card.images.values()) > 0
+    assert set(card.images) <= {"train", "val", "test"} or set(card.images) == {"all"} or not card.images
+    assert min(card.images.values(), default=1) > 0
+    assert not card.whole or card.whole == sum(card.images.values())
     assert len(card.mean) == len(card.std)
     assert len(card.mean) in (0, card.channels)
     assert all(0 < value < 1 for value in card.mean + card.std)
@@ -27,13 +28,22 @@ def test_sets_that_are_balanced_have_as_many_test_images_of_every_class(name):
     assert count % CARDS[name].classes == 0
 
 
-def test_every_card_stands_in_one_line(capsys):
+def test_the_list_has_every_card_and_is_100_columns_wide(capsys):
     assert main(["list", "data"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len({line.split()[0] for line in lines}) == len(lines) >= len(CARDS) + len(READERS) + len(SAMPLES)
-    (line,) = [line for line in lines if line.startswith("imagenet-1k ")]
+    names = [line.split()[0] for line in lines if not line.startswith(" ")]
+    assert len(set(names)) == len(names) >= len(CARDS) + len(READERS) + len(SAMPLES)
+    assert {f"card:{name}" for name in CARDS} < set(names)
+    assert max(map(len, lines)) <= 100
+    (line,) = [line for line in lines if line.startswith("card:mnist ")]
+    assert line.endswith("handwritten digits, 60,000 + 10,000, 10 classes, accuracy")
+
+
+def test_a_filter_shows_all_that_one_needs_to_get_a_set(capsys):
+    assert main(["list", "data", "--filter", "imagenet-1k"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
     for part in ("1,281,167 train + 50,000 val", "1000 classes", "non-commercial", "https://www.image-net.org", "flat"):
-        assert part in line
+        assert part in said
 
 
 def test_json_has_all_fields(capsys):

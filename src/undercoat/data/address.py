@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from undercoat.data.cards import CARDS
 from undercoat.data.patch_settings import is_patches, parse_patches
 from undercoat.errors import SpecError, did_you_mean
 
@@ -20,7 +21,8 @@ SPLIT_NAMES = {
     "test": "test",
     "testing": "test",
 }
-OPTIONS = ("split", "limit", "labels", "low", "high")
+OPTIONS = ("split", "limit", "labels", "uncertain", "low", "high")
+MASK_OPTIONS = ("threshold", "images", "masks")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,21 +33,27 @@ class Address:
         text: the spec as it was written.
         reader: a name in ``READERS``, "patches", or "" when the source itself tells.
         source: a path, or a sample's name.
+        card: name of the card that the source has to match, for ``card:NAME:PATH``; "" otherwise.
         splits: which splits to keep; empty for all.
         limit: images to keep of each split, when given.
         labels: which of several label sets to read, such as ``coarse``; "" for the usual one.
+        uncertain: what uncertain findings count as, such as ``ones``; "" for the usual policy.
         low: raw value that becomes 0.0, when given.
         high: raw value that becomes 1.0, when given.
+        masks: what ``pairs`` is told: ``threshold``, and what its folders ``images`` and ``masks`` are called.
     """
 
     text: str
     reader: str
     source: str
+    card: str = ""
     splits: tuple[str, ...] = ()
     limit: int | None = None
     labels: str = ""
+    uncertain: str = ""
     low: float | None = None
     high: float | None = None
+    masks: dict[str, str | float] = field(default_factory=dict)
 
 
 def parse_address(spec: str, readers: tuple[str, ...]) -> Address:
@@ -67,8 +75,11 @@ def parse_address(spec: str, readers: tuple[str, ...]) -> Address:
     source, options = text, ""
     if "?" in text and not os.path.exists(text):
         source, options = text.rsplit("?", 1)
-    reader = ""
-    prefix = re.match(r"([A-Za-z][A-Za-z0-9_-]+):(?!//)", source)  # one letter is a Windows drive
+    reader, card = "", ""
+    if source.startswith("card:") and not os.path.exists(source):
+        card, source = _card(source, text)
+        reader = CARDS[card].reader
+    prefix = None if card else re.match(r"([A-Za-z][A-Za-z0-9_-]+):(?!//)", source)  # one letter is a Windows drive
     if prefix and not os.path.exists(source):
         reader, source = prefix.group(1), source[prefix.end() :]
         if reader not in readers:
@@ -82,20 +93,37 @@ def parse_address(spec: str, readers: tuple[str, ...]) -> Address:
         text=text,
         reader=reader,
         source=source,
+        card=card,
         splits=_splits(given.get("split", ""), text),
         limit=_count(given, "limit", text),
         labels=given.get("labels", ""),
+        uncertain=given.get("uncertain", ""),
         low=_number(given, "low", text),
         high=_number(given, "high", text),
+        masks=_masks(given, text),
     )
+
+
+def _card(source: str, text: str) -> tuple[str, str]:
+    """``card:flowers-102:/path`` → the card's name and the path; a reader that one card has stands for that card."""
+    name, _, path = source.removeprefix("card:").partition(":")
+    of_reader = [card for card in CARDS if CARDS[card].reader == name]
+    if name not in CARDS and len(of_reader) == 1:
+        (name,) = of_reader
+    if name not in CARDS:
+        near = did_you_mean(name, CARDS) or "; see undercoat list data --filter card:"
+        raise SpecError(f"'{name}' in '{text}' is no card of a public data set{near}")
+    if not path:
+        raise SpecError(f"'{text}' names no folder; write card:{name}:FOLDER")
+    return name, path
 
 
 def _options(options: str, text: str) -> dict[str, str]:
     given = {}
     for part in filter(None, options.split("&")):
         key, found, value = part.partition("=")
-        if key not in OPTIONS:
-            near = did_you_mean(key, OPTIONS) or f"; options are {', '.join(OPTIONS)}"
+        if key not in (*OPTIONS, *MASK_OPTIONS):
+            near = did_you_mean(key, (*OPTIONS, *MASK_OPTIONS)) or f"; options are {', '.join(OPTIONS)}"
             raise SpecError(f"'{key}' in '{text}' is no option of a data spec{near}")
         if not found or not value:
             raise SpecError(f"option '{key}' in '{text}' has no value; write {key}=…")
@@ -119,6 +147,12 @@ def _count(given: dict[str, str], key: str, text: str) -> int | None:
     if not re.fullmatch(r"0*[1-9][0-9]{0,17}", given[key]):
         raise SpecError(f"'{given[key]}' in '{text}' is no count of images; write a whole number, such as {key}=5000")
     return int(given[key])
+
+
+def _masks(given: dict[str, str], text: str) -> dict[str, str | float]:
+    found: dict[str, str | float] = {key: given[key] for key in ("images", "masks") if key in given}
+    threshold = _number(given, "threshold", text)
+    return found if threshold is None else found | {"threshold": threshold}
 
 
 def _number(given: dict[str, str], key: str, text: str) -> float | None:

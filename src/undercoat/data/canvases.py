@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from undercoat.data.names import Names
 from undercoat.data.virtual import NumberedNames
+from undercoat.errors import DataError
 
 __all__ = ["UNLABELLED", "Canvases"]
 
@@ -46,6 +47,10 @@ class Canvases:
         skipped: (key, reason) of every file that could not be used.
         folder: where the cache lies.
         notes: sentences about choices that a reader made.
+        masks: (rows of ``images``, size, size) uint8 class numbers, 255 where a pixel is ignored; a read-only memory
+            map beside ``images``, read by ``mask_batch``. None when the images have no masks.
+        mask_classes: names of class 0, 1, … of the masks.
+        mask_digest: hash of the masks' pixels and class names.
     """
 
     name: str
@@ -65,6 +70,9 @@ class Canvases:
     skipped: tuple[tuple[str, str], ...]
     folder: Path
     notes: tuple[str, ...] = ()
+    masks: NDArray[np.uint8] | None = None
+    mask_classes: tuple[str, ...] = ()
+    mask_digest: str = ""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -94,6 +102,16 @@ class Canvases:
         """Read (B, size, size, C) canvases by their position in this selection."""
         return np.asarray(self.images[self.rows[index]])
 
+    def mask_batch(self, index: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Read the (B, size, size) masks of images by their position in this selection.
+
+        Raises:
+            DataError: when the images have no masks.
+        """
+        if self.masks is None:
+            raise DataError(f"{self.name!r} has no masks; give data that has, such as pairs:FOLDER")
+        return np.asarray(self.masks[self.rows[index]])
+
     def take(self, index: NDArray[np.int64]) -> Canvases:
         """Select images by position; the memory map is shared, and the digest says which rows these are."""
         index = np.asarray(index, np.int64)
@@ -116,8 +134,8 @@ class Canvases:
         return self.take(np.flatnonzero(np.isin(self.splits, names)))
 
     def without_labels(self) -> Canvases:
-        """The same images with every label removed: what pretraining is given."""
-        return replace(self, labels=None, classes=())
+        """The same images with every label and mask removed: what pretraining is given."""
+        return replace(self, labels=None, classes=(), masks=None, mask_classes=(), mask_digest="")
 
 
 def _digest_of_rows(whole: str, rows: NDArray[np.int64], count: int) -> str:

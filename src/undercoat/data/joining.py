@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undercoat.data.labelling import class_order
-from undercoat.data.listing import ArrayRows, Encoded, Labels, Listing
+from undercoat.data.listing import ArrayRows, Encoded, Labels, Listing, MaskFiles
 from undercoat.data.names import Names
 from undercoat.errors import DataError
 
@@ -82,6 +82,7 @@ def join(name: str, listings: Sequence[Listing], splits: Sequence[tuple[str, ...
     ]
     classes, labels = _labels(listings, kept)
     pairs = list(zip(listings, kept, strict=True))
+    masks, unmasked = _masks(name, listings, kept)
     return Listing(
         name=name,
         reader="joined",
@@ -101,8 +102,34 @@ def join(name: str, listings: Sequence[Listing], splits: Sequence[tuple[str, ...
         splits=np.concatenate([listing.splits[rows] for listing, rows in pairs]),
         groups=np.concatenate([_groups(listing.groups[rows], number) for number, (listing, rows) in enumerate(pairs)]),
         skipped=tuple((f"{number}/{key}", why) for number, part in enumerate(listings) for key, why in part.skipped),
-        notes=tuple(note for listing in listings for note in listing.notes),
+        notes=tuple(note for listing in listings for note in listing.notes) + unmasked,
+        masks=masks,
     )
+
+
+def _masks(
+    name: str, listings: Sequence[Listing], kept: Sequence[NDArray[np.int64]]
+) -> tuple[MaskFiles | None, tuple[str, ...]]:
+    """Masks of the joined images, and a sentence where they are left out because not all images have one."""
+    found = [listing.masks for listing in listings if listing.masks is not None]
+    if len(found) < len(listings):
+        bare = next(listing.name for listing in listings if listing.masks is None)
+        return None, (f"masks are left out, for {bare} has none",) if found else ()
+    if len({masks.classes for masks in found}) > 1:
+        raise DataError(f"the masks of {name!r} have different classes in its parts; give all the same classes.txt")
+    chosen = [masks.take(rows) for masks, rows in zip(found, kept, strict=True)]
+    before = np.cumsum([0, *(len(masks.thresholds) for masks in found)])
+    part = np.concatenate([np.full(len(masks), number) for number, masks in enumerate(chosen)])
+    return MaskFiles(
+        source=JoinedFiles(
+            tuple(masks.source for masks in found), part, np.concatenate([masks.rows for masks in chosen])
+        ),
+        rows=np.arange(len(part)),
+        stamp=" + ".join(masks.stamp for masks in found),
+        classes=found[0].classes,
+        thresholds=tuple(threshold for masks in found for threshold in masks.thresholds),
+        part=np.concatenate([masks.part + start for masks, start in zip(chosen, before, strict=False)]),
+    ), ()
 
 
 def _labels(listings: Sequence[Listing], kept: Sequence[NDArray[np.int64]]) -> tuple[tuple[str, ...], Labels]:

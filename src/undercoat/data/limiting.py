@@ -76,6 +76,7 @@ def limited(listing: Listing, limit: int, *, seed: int = 0) -> Listing:
         labels=None if listing.labels is None else listing.labels[rows],
         splits=listing.splits[rows],
         groups=listing.groups[rows],
+        masks=None if listing.masks is None else listing.masks.take(rows),
         notes=(*listing.notes, f"limited to {limit:,} images a split (there are {counts})"),
     )
 

@@ -6,7 +6,7 @@ import io
 import os
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from undercoat.data.names import Names
 
-__all__ = ["ArrayRows", "Encoded", "FilePaths", "Labels", "Listing", "ZipMembers"]
+__all__ = ["ArrayRows", "Encoded", "FilePaths", "Labels", "Listing", "MaskFiles", "ZipMembers"]
 
 Labels = NDArray[np.int64] | NDArray[np.uint8] | None
 
@@ -84,6 +84,34 @@ class ArrayRows:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MaskFiles:
+    """Masks beside the images of a listing: one file an image, whose pixels are class numbers or values to cut.
+
+    Attributes:
+        source: where the files lie.
+        rows: (N,) which file there belongs to each image.
+        stamp: changes whenever a file's name, size or time of change does.
+        classes: names of class 0, 1, …; empty where only the pixels tell.
+        thresholds: of each part of a joined set, the value above which a pixel is marked; None = the pixels tell.
+        part: (N,) which part each mask is from.
+    """
+
+    source: Encoded
+    rows: NDArray[np.int64]
+    stamp: str
+    classes: tuple[str, ...] = ()
+    thresholds: tuple[float | None, ...] = (None,)
+    part: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, index: NDArray[np.int64]) -> MaskFiles:
+        """Choose masks by the position of their images."""
+        return replace(self, rows=self.rows[index], part=self.part[index])
+
+
+@dataclass(frozen=True, kw_only=True)
 class Listing:
     """What a reader found at a source.
 
@@ -99,6 +127,7 @@ class Listing:
         groups: (N,) "" where an image stands alone.
         skipped: (key, reason) of what was found and cannot be used.
         notes: sentences about choices that the reader made.
+        masks: of the images, in their order; None when they have none.
     """
 
     name: str
@@ -112,6 +141,7 @@ class Listing:
     groups: NDArray[np.str_]
     skipped: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    masks: MaskFiles | None = None
 
     def __len__(self) -> int:
         return len(self.keys)

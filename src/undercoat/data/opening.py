@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from difflib import get_close_matches
 from hashlib import blake2b
@@ -16,40 +15,22 @@ from undercoat.data.address import Address, parse_address
 from undercoat.data.building import Built
 from undercoat.data.cache import DEFAULT_CACHE, cached
 from undercoat.data.canvases import Canvases
+from undercoat.data.cards.checking import check_layout, check_whole
 from undercoat.data.joining import join, parts_of
 from undercoat.data.layout import is_image_name
 from undercoat.data.limiting import limited
 from undercoat.data.listing import Listing
+from undercoat.data.masks import with_masks
 from undercoat.data.names import Names
 from undercoat.data.patch_settings import is_patches, parse_patches
-from undercoat.data.readers.archive import read_archive
-from undercoat.data.readers.arrays import read_arrays
-from undercoat.data.readers.cifar import holds_cifar, is_cifar_name, read_cifar
-from undercoat.data.readers.folder import read_folder
-from undercoat.data.readers.idx import holds_idx, is_idx_name, read_idx
-from undercoat.data.readers.imagenet import read_imagenet
-from undercoat.data.readers.photo import read_photo
-from undercoat.data.readers.places import read_places
-from undercoat.data.readers.sample import read_sample
-from undercoat.data.readers.table import read_table
+from undercoat.data.readers.cifar import holds_cifar, is_cifar_name
+from undercoat.data.readers.idx import holds_idx, is_idx_name
+from undercoat.data.readers.registry import READERS, readers_with
 from undercoat.data.storing import StoredFacts
 from undercoat.errors import DataError, SpecError
 
 __all__ = ["READERS", "list_data", "open_data"]
 
-READERS: dict[str, Callable[..., Listing]] = {
-    "folder": read_folder,
-    "csv": read_table,
-    "idx": read_idx,
-    "cifar": read_cifar,
-    "imagenet": read_imagenet,
-    "places": read_places,
-    "arrays": read_arrays,
-    "zip": read_archive,
-    "sample": read_sample,
-    "photo": read_photo,
-}
-_WITH_LABEL_SETS = ("cifar",)
 _MOST_NAMED = 3
 
 
@@ -107,7 +88,7 @@ def open_data(
         _refuse(listing.name, listing.skipped, len(listing) + len(listing.skipped))
     folder = Path(cache if cache is not None else DEFAULT_CACHE).absolute()
     built = cached(listing, folder, size_px, progress)
-    canvases = _ranged(_assembled(listing, built, folder / built.digest), address)
+    canvases = _ranged(_assembled(listing, built, folder / built.digest, progress=progress), address)
     if strict:
         _refuse(listing.name, canvases.skipped, len(listing))
     return _selected(canvases, address)
@@ -129,7 +110,7 @@ def _joined_photos(source: str) -> str:
     """Photos parted by commas, as one spec: ``a.jpg,photo:coffee`` is ``folder:a.jpg+photo:coffee``."""
     if "," not in source or os.path.exists(source):
         return source
-    readers = tuple(f"{reader}:" for reader in READERS)
+    readers = tuple(f"{reader}:" for reader in (*READERS, "card"))
     parts = [part if part.startswith(readers) else f"folder:{part}" for part in source.split(",")]
     return "+".join(parts)
 
@@ -138,7 +119,7 @@ def _find(spec: str) -> tuple[Address, Listing]:
     """What a spec, or several joined by ``+``, asks for and holds; of patches, their photos."""
     if is_patches(spec):
         return _photos(spec)
-    parts = [spec] if os.path.exists(spec) else parts_of(spec, tuple(READERS))
+    parts = [spec] if os.path.exists(spec) else parts_of(spec, (*READERS, "card"))
     addresses = [parse_address(part, tuple(READERS)) for part in parts]
     listings = [_listing(address) for address in addresses]
     if len(parts) == 1:
@@ -167,21 +148,31 @@ def _listing(address: Address) -> Listing:
         raise DataError(f"'{address.source}' does not exist{_near(Path(address.source))}")
     reader = address.reader or _reader_of(address)
     try:
+        if address.card:
+            address = replace(address, source=check_layout(address.card, address.source))
         listing = replace(_read(reader, address), name=address.text)
     except OSError as error:
         reason = error.strerror or error
         raise DataError(f"'{address.source}' cannot be read as {reader} ({reason}); check it") from error
+    if address.card:
+        check_whole(address.card, address.source, listing, other_labels=bool(address.labels))
     return listing if address.limit is None else limited(listing, address.limit)
 
 
 def _read(reader: str, address: Address) -> Listing:
-    if not address.labels:
-        return READERS[reader](address.source)
-    if reader not in _WITH_LABEL_SETS:
-        raise SpecError(
-            f"option 'labels' in '{address.text}' is for {', '.join(_WITH_LABEL_SETS)}; {reader} has one set of labels"
-        )
-    return READERS[reader](address.source, labels=address.labels)
+    if address.masks:
+        if reader != "pairs":
+            raise SpecError(
+                f"option '{next(iter(address.masks))}' in '{address.text}' is for pairs of images and masks; "
+                f"write pairs:{address.source}?…, or leave it out"
+            )
+        return READERS[reader](address.source, **address.masks)
+    given = {"labels": address.labels, "uncertain": address.uncertain}
+    for option in filter(given.get, given):
+        if reader not in readers_with(option):
+            readers = ", ".join(readers_with(option))
+            raise SpecError(f"option '{option}' in '{address.text}' is for {readers}; {reader} has one set of labels")
+    return READERS[reader](address.source, **{option: value for option, value in given.items() if value})
 
 
 def _reader_of(address: Address) -> str:
@@ -226,12 +217,12 @@ def _refuse(name: str, skipped: tuple[tuple[str, str], ...], total: int) -> None
     )
 
 
-def _assembled(listing: Listing, built: Built, folder: Path) -> Canvases:
+def _assembled(listing: Listing, built: Built, folder: Path, *, progress: bool) -> Canvases:
     facts = StoredFacts.load(folder)
     kept = np.delete(np.arange(len(listing)), list(built.broken))
     broken = tuple((listing.keys[position], reason) for position, reason in sorted(built.broken.items()))
     scale = facts.high - facts.low
-    return Canvases(
+    canvases = Canvases(
         name=listing.name,
         digest=facts.digest,
         images=np.load(folder / "images.npy", mmap_mode="r"),
@@ -250,6 +241,7 @@ def _assembled(listing: Listing, built: Built, folder: Path) -> Canvases:
         folder=folder,
         notes=listing.notes,
     )
+    return canvases if listing.masks is None else with_masks(canvases, listing.masks, kept, progress=progress)
 
 
 def _ranged(canvases: Canvases, address: Address) -> Canvases:

@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from undercoat.data.canvases import Canvases
 from undercoat.data.labelling import UNKNOWN_ROW
+from undercoat.data.listing import Labels
 from undercoat.functional.draws import permutation
 
-__all__ = ["split_rows"]
+__all__ = ["Labelled", "split_rows"]
 
 
-def split_rows(canvases: Canvases, fractions: Sequence[float], *, seed: int) -> list[NDArray[np.int64]]:
+class Labelled(Protocol):
+    """What a split heeds of N images: ``Canvases`` have it, and a reader's ``Listing`` does before decoding."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes."""
+
+    @property
+    def labels(self) -> Labels:
+        """(N,) class numbers, (N, classes) marks, or None."""
+
+    @property
+    def groups(self) -> NDArray[np.str_]:
+        """(N,) what must stay together; "" stands alone."""
+
+    def __len__(self) -> int: ...
+
+
+def split_rows(canvases: Labelled, fractions: Sequence[float], *, seed: int) -> list[NDArray[np.int64]]:
     """Cut a set into parts of given fractions, each with its share of every class.
 
     Images of one group land in one part together. Single-label sets without groups get, of each class, the
@@ -47,7 +66,7 @@ def split_rows(canvases: Canvases, fractions: Sequence[float], *, seed: int) -> 
     shares = np.array([*fractions, rest] if rest > 1e-9 else fractions, np.float64)
     order = permutation(len(canvases), seed=seed, epoch=0, purpose="split")
     grouped = bool((canvases.groups != "").any())
-    if grouped or canvases.multi_label:
+    if grouped or (canvases.labels is not None and canvases.labels.ndim == 2):
         part = _assign_units(_class_counts(canvases), _units(canvases), order, shares)
     else:
         labels = np.zeros(len(canvases), np.int64) if canvases.labels is None else canvases.labels
@@ -71,7 +90,7 @@ def _assign_rows(labels: NDArray[np.int64], order: NDArray[np.int64], shares: ND
     return part
 
 
-def _units(canvases: Canvases) -> NDArray[np.int64]:
+def _units(canvases: Labelled) -> NDArray[np.int64]:
     """(N,) which unit each image belongs to: its group, or itself."""
     alone = canvases.groups == ""
     _, unit = np.unique(canvases.groups, return_inverse=True)
@@ -80,7 +99,7 @@ def _units(canvases: Canvases) -> NDArray[np.int64]:
     return np.unique(numbers, return_inverse=True)[1].astype(np.int64)
 
 
-def _class_counts(canvases: Canvases) -> NDArray[np.float64]:
+def _class_counts(canvases: Labelled) -> NDArray[np.float64]:
     """(N, classes + 1) which classes each image has; the last column counts every image."""
     labels = canvases.labels
     if labels is None:

@@ -21,7 +21,7 @@ from undercoat.data.listing import Listing
 from undercoat.data.readers.published import Part, listing_of, one_folder, walk
 from undercoat.errors import DataError
 
-__all__ = ["read_places"]
+__all__ = ["numbered_paths", "read_places"]
 
 _EASY = (".", "places365_standard")  # the second as places365standard_easyformat.tar unpacks
 _CATEGORIES = "categories_places365.txt"
@@ -68,7 +68,7 @@ def _from_folders(source: str, base: Path) -> Listing:
                 f"their classes, or give {_VAL_LIST} and the other lists beside it"
             )
     beside = [path for path in (base / _CATEGORIES, base.parent / _CATEGORIES) if path.is_file()][:1]
-    classes = [_class_name(f"{name}/") for name, _ in _ranked(_lines(beside[0]))] if beside else []
+    classes = [_class_name(f"{name}/") for name, _ in _ranked(numbered_paths(beside[0]))] if beside else []
     return listing_of(source, "places", base, parts, classes=classes, beside=beside, notes=_notes(parts))
 
 
@@ -88,23 +88,27 @@ def _class_name(path: str) -> str:
 def _from_lists(
     source: str, root: Path, train: Path, val: Path, folders: tuple[tuple[str, ...], tuple[str, ...]]
 ) -> Listing:
-    lines = _lines(train)
+    lines = numbered_paths(train)
     names = _names(lines, train)
     beside = [train]
     if (root / _CATEGORIES).is_file():
-        names = {number: _class_name(f"{name}/") for name, number in _lines(root / _CATEGORIES)}
+        names = {number: _class_name(f"{name}/") for name, number in numbered_paths(root / _CATEGORIES)}
         beside.append(root / _CATEGORIES)
     _check_names(names, beside[-1])
     parts = [_listed("train", root, train, lines, names, folders[0])]
     if val.is_file():
-        parts.append(_listed("val", root, val, _lines(val), names, folders[1]))
+        parts.append(_listed("val", root, val, numbered_paths(val), names, folders[1]))
         beside.append(val)
     ranked = [names[number] for number in sorted(names)]
     return listing_of(source, "places", root, parts, classes=ranked, beside=beside, notes=_notes(parts))
 
 
-def _lines(path: Path) -> _Lines:
-    """``path number``, as all lists are written."""
+def numbered_paths(path: Path) -> _Lines:
+    """Read a list of lines ``path number``, where paths may hold spaces.
+
+    Raises:
+        DataError: for a list that is empty, or a line of another form.
+    """
     found = []
     with path.open(encoding="utf-8", errors="surrogateescape") as text:
         for position, line in enumerate(text, 1):
@@ -168,7 +172,7 @@ def _there(root: Path, folder: str, lines: _Lines) -> Iterator[tuple[str, int, s
         file = f"{folder}/{below.lstrip('/')}"
         try:
             status = os.stat(root / file)
-        except OSError:
+        except (OSError, ValueError):  # a path with a null byte is no path
             yield file, number, ""
         else:
             yield file, number, f"{status.st_size} {status.st_mtime_ns}"

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undercoat.data.labelling import number_labels
-from undercoat.data.listing import ArrayRows, FilePaths, Listing
+from undercoat.data.listing import ArrayRows, FilePaths, Listing, MaskFiles, ZipMembers
 from undercoat.data.names import Names
 from undercoat.data.readers.archive import read_archive
 from undercoat.errors import DataError, SpecError, did_you_mean
@@ -30,7 +30,19 @@ def read_sample(source: str) -> Listing:
         return _digits()
     if source == "photographs":
         return _photographs()
-    return replace(read_archive(str(sample_archive(source))), reader="sample", notes=())
+    listing = replace(read_archive(str(sample_archive(source))), reader="sample", notes=())
+    return replace(listing, masks=_masks(source, listing)) if SAMPLES[source].masks else listing
+
+
+def _masks(source: str, listing: Listing) -> MaskFiles:
+    """The masks that lie in the archive under the images' names."""
+    names = Names.of(key.replace("images/", "masks/", 1) for key in listing.keys)
+    return MaskFiles(
+        source=ZipMembers(sample_archive(source), names),
+        rows=np.arange(len(names)),
+        stamp=f"{listing.stamp} masks",
+        part=np.zeros(len(names), np.int64),
+    )
 
 
 def _digits() -> Listing:
