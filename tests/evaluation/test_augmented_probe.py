@@ -7,7 +7,7 @@ from undercoat.backbones import build_backbone
 from undercoat.errors import SpecError
 from undercoat.evaluation import Protocol, evaluate
 from undercoat.evaluation.layers import LayerReading
-from undercoat.evaluation.readouts import READOUTS, ImageReadout, build_readout
+from undercoat.evaluation.readouts import ImageReadout, build_readout
 from undercoat.evaluation.readouts.augmented_probe import AugmentedProbe
 from undercoat.evaluation.readouts.batched_probe import Candidates
 from undercoat.evaluation.readouts.labelled import Trunk
@@ -26,7 +26,7 @@ def trunk(seed=0, size_px=16, **reading):
     )
 
 
-@pytest.mark.parametrize("name", [name for name in READOUTS if not hasattr(READOUTS[name], "fit")])
+@pytest.mark.parametrize("name", ["augmented_probe"])  # others: test_fine_tune, test_segmentation
 @pytest.mark.parametrize("several", [False, True])
 def test_every_readout_of_images_meets_the_contract(name, several, make):
     train, test = make(60, multi_label=several), make(24, seed=1, multi_label=several)

@@ -95,9 +95,8 @@ def test_measures_can_be_named(backbone, parts):
 def test_fewer_labels(backbone, parts):
     found = evaluate(backbone, *parts, PROTOCOL.model_copy(update={"labels_limit": 12}))
     assert {row.labels for row in found.rows} == {12}
-    more = evaluate(backbone, *parts, PROTOCOL.model_copy(update={"labels_limit": 1000}))
-    assert {row.labels for row in more.rows} == {90}
-    assert "all are used" in more.notes[0]
+    with pytest.raises(DataError, match="labels_limit is 1000, but train of 'coloured' has 90 labels; give at most 90"):
+        evaluate(backbone, *parts, PROTOCOL.model_copy(update={"labels_limit": 1000}))
 
 
 def test_unseen_classes_are_noted(backbone, parts):

@@ -1,11 +1,10 @@
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from undercoat.errors import DataError
-from undercoat.evaluation.labels import check_classes, labelled, limited, unseen
+from undercoat.evaluation.labels import check_classes, labelled, unseen
 
 
 def with_labels(canvases, labels):
@@ -58,19 +57,3 @@ def test_classes_that_train_lacks_are_counted_and_named(make):
     train = with_labels(make(6), [0, 0, 1, 1, 0, 1])
     assert unseen(train, make(9)) == ("1 classes of test are not in train (blue): their 3 images count as wrong",)
     assert unseen(make(6), make(9)) == ()
-
-
-def test_fewer_labels_keep_the_shares_and_are_nested(make):
-    canvases = with_labels(make(100), [0] * 60 + [1] * 30 + [2] * 10)
-    chosen = {limit: limited(canvases, limit, seed=0) for limit in (6, 10, 20, 50, 100, 1000)}
-    assert [len(rows) for rows in chosen.values()] == [6, 10, 20, 50, 100, 100]
-    assert np.bincount(canvases.labels[chosen[50]]) == pytest.approx([30, 15, 5], abs=1)
-    assert np.bincount(canvases.labels[chosen[6]]).tolist() == [2, 2, 2]
-    sets = [set(rows.tolist()) for rows in chosen.values()]
-    assert all(small <= large for small, large in pairwise(sets))
-    assert limited(canvases, 20, seed=1).tolist() != chosen[20].tolist()
-
-
-def test_fewer_labels_of_several_an_image_are_nested_too(make):
-    canvases = make(40, multi_label=True)
-    assert set(limited(canvases, 10, seed=0)) <= set(limited(canvases, 20, seed=0))

@@ -18,7 +18,7 @@ from undercoat.data.canvases import Canvases
 from undercoat.errors import RunError, SpecError, did_you_mean
 from undercoat.evaluation.evaluation import Evaluation, key_of
 from undercoat.evaluation.layers import FINAL
-from undercoat.evaluation.measures import Measurement, Predictions, measure_named
+from undercoat.evaluation.measures import MaskPredictions, Measurement, Predictions, measure_named
 from undercoat.evaluation.preparation import Prepared, prepare
 from undercoat.evaluation.protocol import Protocol
 from undercoat.evaluation.reading_out import Frozen
@@ -74,18 +74,17 @@ def evaluate(
     frozen = Frozen(backbone, reading, once, cache=cache, stage=stage, also_final=also_final)
     rows: list[Record] = []
     notes = list(prepared.notes)
-    predictions: dict[str, Predictions] = {}
+    predictions: dict[str, Predictions | MaskPredictions] = {}
     for name, readout in protocol.built_readouts().items():
         frozen.make_ready(readout, prepared)
         started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
         for layer, scores, fitted in frozen.read_out(readout, prepared, seed=protocol.seed):
-            _check_finite(scores, name, layer)
-            found = Predictions(scores=scores, labels=prepared.truth, classes=prepared.train.classes)
+            found = _answers(scores, prepared, name, layer)
             predictions[key_of(name, layer)] = found
             notes += [note if layer == FINAL else f"{layer}: {note}" for note in fitted.notes]
             about = known | {"started": started, "readout": name, "layer": layer}
             about |= {"readout_args": canonical(fitted.chosen), "labels": len(prepared.train)}
-            for metric in protocol.measure_names(prepared.test):
+            for metric in protocol.measure_names(prepared.test, masks=isinstance(found, MaskPredictions)):
                 measured = measure_named(metric)(found, seed=protocol.seed)
                 notes += [note for note in measured.notes if note not in notes]
                 clocked = {"metric": metric, "seconds": round(time.perf_counter() - clock, 6)}
@@ -116,6 +115,16 @@ def row_of(measured: Measurement, prepared: Prepared, protocol: Protocol, about:
         "torch": torch.__version__,
     }
     return Record(**(dict(about) | own))
+
+
+def _answers(
+    scores: NDArray[np.float32] | MaskPredictions, prepared: Prepared, readout: str, layer: str
+) -> Predictions | MaskPredictions:
+    """What a readout said of the test images, beside the truth."""
+    if isinstance(scores, MaskPredictions):
+        return scores
+    _check_finite(scores, readout, layer)
+    return Predictions(scores=scores, labels=prepared.truth, classes=prepared.train.classes)
 
 
 def _check_finite(scores: NDArray[np.float32], readout: str, layer: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from undercoat.errors import RunError
 from undercoat.evaluation.layers import FINAL
-from undercoat.evaluation.measures import Predictions
+from undercoat.evaluation.measures import MaskPredictions, Predictions
 from undercoat.files import atomic
 from undercoat.records import Record
 
@@ -36,13 +37,14 @@ class Evaluation:
     Attributes:
         rows: one record per readout, layer and measure.
         keys: (N,) names of the test images.
-        predictions: readout → scores of the test images beside the truth; of a layer under ``readout@layer``.
+        predictions: readout → scores (or overlaps of masks) of the test images beside the truth; of a layer under
+            ``readout@layer``.
         notes: sentences that a reader of the numbers should know.
     """
 
     rows: tuple[Record, ...]
     keys: NDArray[np.str_]
-    predictions: dict[str, Predictions]
+    predictions: Mapping[str, Predictions | MaskPredictions]
     notes: tuple[str, ...] = ()
 
     @property
@@ -55,16 +57,17 @@ class Evaluation:
         """Training seed of the arm."""
         return self.rows[0].seed
 
-    def predictions_of(self, row: Record) -> Predictions:
+    def predictions_of(self, row: Record) -> Predictions | MaskPredictions:
         """The scores that a row was measured on."""
         return self.predictions[key_of(row.readout, row.layer)]
 
     @property
     def outcomes(self) -> dict[str, NDArray[np.generic]]:
-        """Like ``predictions``: (N,) right or wrong; (N, classes) scores when an image can have several labels."""
-        return {
-            name: found.correct if found.labels.ndim == 1 else found.scores for name, found in self.predictions.items()
-        }
+        """Like ``predictions``: (N,) right or wrong; (N, classes) scores when an image can have several labels.
+
+        Of masks (N, classes) Dice coefficients, NaN where an image does not have the class.
+        """
+        return {name: _outcome(found) for name, found in self.predictions.items()}
 
     def save(self, folder: Path | str) -> Path:
         """Write rows, keys, labels and scores to ``folder/predictions-<eval>.npz``, atomically.
@@ -72,10 +75,14 @@ class Evaluation:
         The rows also belong into the results table: pass them to :func:`undercoat.records.append`.
         """
         path = Path(folder) / f"predictions-{self.rows[0].eval}.npz"
-        first = next(iter(self.predictions.values()))
-        about = {"rows": [asdict(row) for row in self.rows], "notes": self.notes, "classes": first.classes}
-        arrays: dict[str, NDArray[Any]] = {f"scores_{name}": found.scores for name, found in self.predictions.items()}
-        arrays |= {"about": np.array(json.dumps(about)), "keys": self.keys, "labels": first.labels}
+        about: dict[str, Any] = {"rows": [asdict(row) for row in self.rows], "notes": self.notes, "classes": ()}
+        arrays: dict[str, NDArray[Any]] = {"keys": self.keys}
+        for name, found in self.predictions.items():
+            if isinstance(found, MaskPredictions):
+                arrays[f"overlap_{name}"], about["mask_classes"] = found.counts, found.classes
+            else:
+                arrays[f"scores_{name}"], arrays["labels"], about["classes"] = found.scores, found.labels, found.classes
+        arrays["about"] = np.array(json.dumps(about))
         with atomic(path) as temporary, temporary.open("wb") as out:
             np.savez_compressed(out, allow_pickle=False, **arrays)
         return path
@@ -91,16 +98,27 @@ class Evaluation:
             with np.load(path, allow_pickle=False) as saved:
                 arrays = {name: saved[name] for name in saved.files}
             about = json.loads(str(arrays.pop("about")))
-            keys, labels = arrays.pop("keys"), arrays.pop("labels")
+            keys, labels = arrays.pop("keys"), arrays.pop("labels", np.zeros(0, np.int64))
         except (OSError, ValueError, KeyError, EOFError) as error:
             raise RunError(f"predictions {str(path)!r} cannot be read ({error}); evaluate that run again") from error
-        classes = tuple(about["classes"])
+        classes, mask_classes = tuple(about["classes"]), tuple(about.get("mask_classes", ()))
+        predictions: dict[str, Predictions | MaskPredictions] = {}
+        for name, array in arrays.items():
+            kind, _, key = name.partition("_")
+            predictions[key] = (
+                MaskPredictions(counts=array, classes=mask_classes)
+                if kind == "overlap"
+                else Predictions(scores=array, labels=labels, classes=classes)
+            )
         return cls(
             rows=tuple(Record(**row) for row in about["rows"]),
             keys=keys,
-            predictions={
-                name.removeprefix("scores_"): Predictions(scores=scores, labels=labels, classes=classes)
-                for name, scores in arrays.items()
-            },
+            predictions=predictions,
             notes=tuple(about["notes"]),
         )
+
+
+def _outcome(found: Predictions | MaskPredictions) -> NDArray[Any]:
+    if isinstance(found, MaskPredictions):
+        return found.dice
+    return found.correct if found.labels.ndim == 1 else found.scores

@@ -7,9 +7,8 @@ from numpy.typing import NDArray
 
 from undercoat.data.canvases import Canvases
 from undercoat.errors import DataError
-from undercoat.functional.draws import permutation
 
-__all__ = ["check_classes", "labelled", "limited", "unseen"]
+__all__ = ["check_classes", "class_counts", "labelled", "named", "unseen"]
 
 
 def labelled(canvases: Canvases, part: str) -> Canvases:
@@ -56,7 +55,7 @@ def check_classes(train: Canvases, test: Canvases, *, chooses: bool) -> None:
     """
     if train.classes != test.classes:
         raise DataError(
-            f"train has the classes {_named(train.classes)} and test {_named(test.classes)}; "
+            f"train has the classes {named(train.classes)} and test {named(test.classes)}; "
             "give both the same classes, in the same order"
         )
     counts = class_counts(train)
@@ -73,7 +72,7 @@ def check_classes(train: Canvases, test: Canvases, *, chooses: bool) -> None:
     single = [train.classes[c] for c in np.flatnonzero(counts == 1)]
     if chooses and single:
         raise DataError(
-            f"{len(single)} classes of {train.name!r} have a single train image ({_named(single)}), so none "
+            f"{len(single)} classes of {train.name!r} have a single train image ({named(single)}), so none "
             "can be held out to choose settings on; add images, merge classes, or read out with knn alone"
         )
 
@@ -88,40 +87,16 @@ def unseen(train: Canvases, test: Canvases) -> tuple[str, ...]:
     if not len(missing):
         return ()
     images = int(class_counts(test)[missing].sum())
-    names = _named([train.classes[c] for c in missing])
+    names = named([train.classes[c] for c in missing])
     return (f"{len(missing)} classes of test are not in train ({names}): their {images} images count as wrong",)
 
 
-def limited(train: Canvases, limit: int, *, seed: int) -> NDArray[np.int64]:
-    """Choose which images keep their labels when only ``limit`` labels may be used.
+def named(names: tuple[str, ...] | list[str], most: int = 5) -> str:
+    """Join names for a sentence, the first few of them.
 
-    Every class keeps its share, and at least two images while the limit allows. A smaller limit chooses a
-    part of what a larger one chooses, so that curves over labels are not blurred by the choice.
-
-    Args:
-        train: N labelled images.
-        limit: how many; all when there are fewer.
-        seed: of the choice.
-
-    Returns:
-        (min(limit, N),) positions, rising.
+    Example:
+        >>> named(["a", "b", "c"], most=2)
+        'a, b and 1 more'
     """
-    order = permutation(len(train), seed=seed, epoch=0, purpose="labels limit")
-    rank = np.empty(len(train))
-    if train.multi_label:
-        rank[order] = np.arange(len(train))
-    else:
-        labels = np.asarray(train.labels)
-        counts = class_counts(train)
-        for c in np.flatnonzero(counts):
-            mine = order[labels[order] == c]
-            rank[mine] = (np.arange(len(mine)) + 0.5) / len(mine)  # the share of the class used up by then
-            rank[mine[:2]] = np.arange(-2, 0)[: len(mine)]
-    place = np.empty(len(train), dtype=np.int64)
-    place[order] = np.arange(len(train))
-    return np.sort(np.lexsort((place, rank))[:limit])
-
-
-def _named(names: tuple[str, ...] | list[str], most: int = 5) -> str:
     shown = ", ".join(names[:most])
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown

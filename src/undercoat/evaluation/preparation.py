@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undercoat.data.canvases import Canvases
-from undercoat.evaluation.labels import check_classes, labelled, limited, unseen
+from undercoat.evaluation.few_labels import few
+from undercoat.evaluation.labels import check_classes, labelled, unseen
+from undercoat.evaluation.masks import check_masks, few_masks
 from undercoat.evaluation.protocol import Protocol
 from undercoat.evaluation.readouts import LabelledFeatures
 from undercoat.evaluation.readouts.labelled import Features
@@ -55,21 +57,27 @@ def prepare(train: Canvases, test: Canvases, protocol: Protocol) -> Prepared:
     """Choose the images that a protocol uses, before anything expensive happens.
 
     Raises:
-        DataError: no labels, no test images, a single class, or a class of which none can be held out.
+        DataError: no labels, or no masks where they are read; no test images, a single class, a class of which none
+            can be held out, or a limit on labels that the data cannot meet.
     """
     chooses = any(readout.chooses for readout in protocol.built_readouts().values())
-    train, test = labelled(train, "train"), labelled(test, "test")
-    notes: tuple[str, ...] = ()
-    limit = protocol.labels_limit
-    if limit is not None:
-        if limit > len(train):
-            notes = (f"labels_limit is {limit}, but train has {len(train)} labels: all are used",)
-        train = train.take(limited(train, limit, seed=protocol.seed))
-    check_classes(train, test, chooses=chooses)
+    of_labels, of_masks = False in protocol.answers, True in protocol.answers
+    if of_labels:
+        train, test = labelled(train, "train"), labelled(test, "test")
+    if of_masks:
+        check_masks(train, test)
+    limit, listed = protocol.labels_limit, protocol.labels_from
+    chosen = few if of_labels else few_masks
+    train, notes = chosen(train, limit=limit, listed=listed, chooses=chooses, seed=protocol.seed)
+    if of_labels:
+        check_classes(train, test, chooses=chooses)
+        notes += unseen(train, test)
+    if of_masks:
+        check_masks(train, test)
     return Prepared(
         train=train,
         test=test,
         held_out=held_out(train, protocol.held_out_fraction, seed=protocol.seed) if chooses else None,
         eval=protocol.eval_digest(train, test),
-        notes=notes + unseen(train, test),
+        notes=notes,
     )

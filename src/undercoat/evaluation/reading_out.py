@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from undercoat.backbones.backbone import Backbone
 from undercoat.evaluation.features import extract_layers
 from undercoat.evaluation.layers import FINAL, LayerReading
+from undercoat.evaluation.measures import MaskPredictions
 from undercoat.evaluation.preparation import Prepared
 from undercoat.evaluation.readouts import Fitted, ImageReadout, Readout, fit_layers
 from undercoat.evaluation.readouts.labelled import FittedOnImages, Trunk
@@ -59,10 +60,11 @@ class Frozen:
 
     def read_out(
         self, readout: Readout | ImageReadout, prepared: Prepared, *, seed: int
-    ) -> Iterator[tuple[str, NDArray[np.float32], Fitted | FittedOnImages]]:
-        """Fit a readout on every layer of the train images: layer, scores of the test images, and what was fitted."""
+    ) -> Iterator[tuple[str, NDArray[np.float32] | MaskPredictions, Fitted | FittedOnImages]]:
+        """Fit a readout on every layer of the train images: layer, scores (or masks) of the test images, the fitted."""
         if isinstance(readout, ImageReadout):
-            trunk = Trunk(backbone=self.backbone, reading=self.reading, once=self.once)
+            held_out = prepared.held_out
+            trunk = Trunk(backbone=self.backbone, reading=self.reading, once=self.once, held_out=held_out)
             on_images = readout.fit_images(trunk, prepared.train, seed=seed)
             for layer, scores in on_images.predict(prepared.test).items():
                 yield layer, scores, on_images

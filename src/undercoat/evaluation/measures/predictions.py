@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,12 +67,15 @@ class Measurement:
 
 
 class Measure(Protocol):
-    """The contract: a value with its interval, and the same value on resamples for paired differences."""
+    """The contract: a value with its interval, and the same value on resamples for paired differences.
 
-    def __call__(self, predictions: Predictions, *, seed: int = 0, resamples: int = 2000) -> Measurement:
+    Predictions are scores of whole images, or :class:`~undercoat.evaluation.measures.mask_predictions.MaskPredictions`.
+    """
+
+    def __call__(self, predictions: Any, *, seed: int = 0, resamples: int = 2000) -> Measurement:
         """Measure the predictions."""
         ...
 
-    def resampled(self, predictions: Predictions) -> Resampled:
+    def resampled(self, predictions: Any) -> Resampled:
         """Prepare the measure for many resamples of the same predictions."""
         ...

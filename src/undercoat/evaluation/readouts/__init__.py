@@ -8,9 +8,11 @@ from typing import Any
 
 from undercoat.errors import SpecError, did_you_mean
 from undercoat.evaluation.readouts.augmented_probe import AugmentedProbe
+from undercoat.evaluation.readouts.fine_tune import FineTune
 from undercoat.evaluation.readouts.knn import KNN
 from undercoat.evaluation.readouts.labelled import Fitted, ImageReadout, LabelledFeatures, Readout
 from undercoat.evaluation.readouts.linear import Linear
+from undercoat.evaluation.readouts.segmentation import Segmentation
 
 __all__ = [
     "READOUTS",
@@ -27,6 +29,8 @@ READOUTS: dict[str, type[Readout] | type[ImageReadout]] = {
     "knn": KNN,
     "linear": Linear,
     "augmented_probe": AugmentedProbe,
+    "fine_tune": FineTune,
+    "segmentation": Segmentation,
 }
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from undercoat.backbones.backbone import Backbone
 from undercoat.data.canvases import Canvases
 from undercoat.evaluation.layers import LayerReading
+from undercoat.evaluation.measures.mask_predictions import MaskPredictions
 from undercoat.evaluation.view import Pass
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "LabelledFeatures",
     "Readout",
     "Trunk",
+    "is_for_masks",
     "one_hot",
 ]
 
@@ -108,11 +110,13 @@ class Trunk:
         backbone: left as it was.
         reading: which layers, and how they are pooled.
         once: the protocol's view, the device and the precision.
+        held_out: (N,) booleans, True for training images kept aside to choose settings on; None when nothing is.
     """
 
     backbone: Backbone
     reading: LayerReading
     once: Pass
+    held_out: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,19 +124,23 @@ class FittedOnImages:
     """An :class:`ImageReadout` after fitting.
 
     Attributes:
-        predict: images → layer → scores (N, classes) in 0..1.
+        predict: images → layer → scores (N, classes) in 0..1; of a readout that ``reads_masks``, how the predicted
+            masks overlap with the true ones.
         chosen: as of :class:`Fitted`, for all layers.
         notes: likewise.
     """
 
-    predict: Callable[[Canvases], dict[str, NDArray[np.float32]]]
+    predict: Callable[[Canvases], Mapping[str, NDArray[np.float32] | MaskPredictions]]
     chosen: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
 @runtime_checkable
 class ImageReadout(Protocol):
-    """The second contract, for what cannot be fitted on features that were read once, such as augmented images."""
+    """The second contract, for what cannot be fitted on features that were read once, such as augmented images.
+
+    One with ``reads_masks = True`` is fitted on masks in place of labels (see :func:`is_for_masks`).
+    """
 
     @property
     def chooses(self) -> bool:
@@ -142,6 +150,11 @@ class ImageReadout(Protocol):
     def fit_images(self, trunk: Trunk, train: Canvases, *, seed: int = 0) -> FittedOnImages:
         """Fit every layer on the labelled training images alone; the same seed gives the same bits."""
         ...
+
+
+def is_for_masks(readout: Readout | ImageReadout) -> bool:
+    """Whether a readout predicts masks rather than labels."""
+    return bool(getattr(readout, "reads_masks", False))
 
 
 def one_hot(

@@ -1,0 +1,1 @@
+"""Parts of the ``segmentation`` readout: the network, and its training."""
