@@ -16,6 +16,7 @@ from undercoat.interop.state import load_into, read_state
 __all__ = ["describe_backbone", "find_backbone", "load_backbone", "save_backbone"]
 
 WEIGHTS, DESCRIPTION = "backbone.safetensors", "backbone.json"
+IMPORT = "import.json"  # beside them where the weights came from elsewhere
 
 
 def describe_backbone(backbone: Backbone) -> dict[str, Any]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from undercoat.backbones import Backbone, build_backbone, canonical_name, timm_models
 from undercoat.errors import SpecError, WeightsError, did_you_mean
-from undercoat.interop.backbone_folder import WEIGHTS, find_backbone, load_backbone
+from undercoat.interop.backbone_folder import DESCRIPTION, IMPORT, WEIGHTS, find_backbone, load_backbone
+from undercoat.interop.opening import open_foreign
 from undercoat.interop.state import Match, load_into, read_state
 
 __all__ = ["INITIAL", "Initial", "identity", "initial_backbone"]
@@ -43,7 +45,10 @@ def identity(init: str) -> str:
     if not file.is_file():
         return init
     with file.open("rb") as content:
-        return hashlib.file_digest(content, "blake2b").hexdigest()[:32]
+        found = hashlib.file_digest(content, "blake2b")
+    if folder is not None and (folder / IMPORT).is_file():  # its mean and std were chosen, not trained
+        found.update((folder / DESCRIPTION).read_bytes())
+    return found.hexdigest()[:32]
 
 
 def initial_backbone(
@@ -53,8 +58,8 @@ def initial_backbone(
 
     Args:
         init: ``random``, ``imagenet-lite0``, ``timm-pretrained``, ``timm/NAME[.TAG]``, the folder of a run, or a
-            file of weights.
-        backbone: which network; may be left out where ``init`` implies it.
+            file of weights, of anybody's (:func:`~undercoat.interop.opening.open_foreign`).
+        backbone: which network; may be left out where ``init`` implies it, as the shapes in a file often do.
         channels: input channels.
         arguments: of the backbone's constructor.
         seed: of random weights.
@@ -82,8 +87,9 @@ def initial_backbone(
             )
         return Initial(loaded, Match(tuple(loaded.trunk.state_dict()), (), (), ()))
     if Path(init).is_file():
-        built = build_backbone(_needed(asked, init), **settings)
-        return Initial(built, load_into(built.trunk, read_state(init), source=repr(init)))
+        opened = open_foreign(init, backbone=asked, **settings)
+        notes = (f"layout: {opened.foreign.title}", *opened.notes)
+        return Initial(opened.backbone, replace(opened.match, notes=notes))
     if init.startswith("k_means:"):
         raise SpecError(
             f"init {init!r} makes weights from images, which a stage does: undercoat pretrain --init {init}, and then "

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from undercoat.errors import WeightsError
+from undercoat.interop.untrusted import read_content
 
 __all__ = ["MINIMUM_MATCH", "Match", "load_into", "read_state"]
 
@@ -27,6 +27,7 @@ class Match:
     missing: tuple[str, ...]
     misshapen: tuple[str, ...]
     unexpected: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def fraction(self) -> float:
@@ -40,7 +41,7 @@ class Match:
             keys = getattr(self, name)
             if keys:
                 parts.append(f"{len(keys)} {name} (such as {', '.join(map(repr, keys[:2]))})")
-        return ", ".join(parts)
+        return "; ".join([", ".join(parts), *self.notes])
 
 
 def read_state(path: Path | str) -> dict[str, Tensor]:
@@ -49,25 +50,10 @@ def read_state(path: Path | str) -> dict[str, Tensor]:
     Raises:
         WeightsError: when the file is missing, unreadable, or holds no tensors by name.
     """
-    file = Path(path)
-    if not file.is_file():
-        raise WeightsError(
-            f"there is no file of weights at {str(file)!r}; give a run, a file, or a name that init knows"
-        )
-    try:
-        if file.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(file)
-        content = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise WeightsError(
-            f"{str(file)!r} cannot be read as weights ({type(error).__name__}); it must be .safetensors, or a PyTorch "
-            "file of plain tensors"
-        ) from error
+    content = read_content(path)
     state = _tensors(content)
     if not state:
-        raise WeightsError(f"{str(file)!r} holds no tensors by name; save a state_dict")
+        raise WeightsError(f"{str(path)!r} holds no tensors by name; save a state_dict")
     return state
 
 
@@ -133,5 +119,6 @@ def load_into(trunk: nn.Module, state: Mapping[str, Tensor], *, source: str) -> 
             f"{source} fits only {100 * match.fraction:.0f} % of the backbone's tensors, "
             f"under {100 * MINIMUM_MATCH:.0f} %: {match}; name the backbone that the weights were made for"
         )
-    trunk.load_state_dict({name: best[name] for name in shaped}, strict=False)
+    counters = trunk.state_dict().keys() - wanted.keys() & best.keys()
+    trunk.load_state_dict({name: best[name] for name in shaped | counters}, strict=False)
     return match
