@@ -21,7 +21,7 @@ ALLOWED = {
     "training": {"functional", "backbones", "augment", "runtime", "data", "spec"},
     "evaluation": {"functional", "backbones", "augment", "runtime", "data", "spec", "training", "records"},
     "interop": {"functional", "backbones", "training", "spec"},
-    "report": {"records"},
+    "report": {"records", "functional"},
 }
 ALLOWED["diagnosis"] = ALLOWED["evaluation"] | {"evaluation", "interop"}
 ALLOWED["study"] = set(ALLOWED) - {"study", "cli"} | {"samples"}

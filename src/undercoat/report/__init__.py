@@ -7,7 +7,9 @@ from undercoat.report.folder import Found, Stage, load
 from undercoat.report.layer_tables import LayerTable, layer_tables
 from undercoat.report.page import build
 from undercoat.report.rich_table import SummaryTable, summary_table
+from undercoat.report.study_tables import tables_latex, tables_markdown
 from undercoat.report.summary_files import write_summary
+from undercoat.report.table_rows import TableRow, table_rows
 from undercoat.report.tables import ArmRow, ArmsTable, arms_table, to_csv, to_latex, to_markdown
 from undercoat.report.verdict import caveats, findings, verdict
 
@@ -21,6 +23,7 @@ __all__ = [
     "LayerTable",
     "Stage",
     "SummaryTable",
+    "TableRow",
     "arms_of",
     "arms_table",
     "build",
@@ -31,6 +34,9 @@ __all__ = [
     "layer_tables",
     "load",
     "summary_table",
+    "table_rows",
+    "tables_latex",
+    "tables_markdown",
     "to_csv",
     "to_latex",
     "to_markdown",

@@ -19,12 +19,20 @@ class Arm:
     """One chain of coats.
 
     ``coats`` names what was laid on, first coat first (empty for random weights). ``stages`` gives, per seed,
-    the digests of its stages in order.
+    the digests of its stages in order. In a study with axes, ``family`` is the arm of the recipe that this one is a
+    point of, and ``labels`` its place: path of an axis → label of its value; both empty where no axis changes it.
     """
 
     name: str
     coats: tuple[str, ...] = ()
     stages: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    family: str = field(default="", repr=False)
+    labels: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def planned(self) -> int:
+        """How many seeds should be measured; chains that are the same for every seed, such as a base, count once."""
+        return len({chain[-1] for chain in self.stages.values() if chain})
 
 
 def _coats(names: Iterable[object]) -> tuple[str, ...]:
@@ -43,10 +51,13 @@ def _seed(text: object) -> int:
 def _arm(entry: Mapping[str, Any]) -> Arm:
     stages = entry.get("stages")
     stages = stages if isinstance(stages, Mapping) else {}
+    labels = entry.get("labels") or entry.get("values")
     return Arm(
         name=str(entry.get("name", "")),
         coats=_coats(entry.get("coats") or ()),
         stages={_seed(seed): tuple(str(digest) for digest in chain or ()) for seed, chain in stages.items()},
+        family=str(entry.get("arm") or entry.get("name", "")),
+        labels={str(path): str(label) for path, label in labels.items()} if isinstance(labels, Mapping) else {},
     )
 
 

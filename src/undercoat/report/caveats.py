@@ -7,7 +7,8 @@ from statistics import median
 
 from undercoat.records import Record
 from undercoat.report.arms import NULL_ARM, Arm
-from undercoat.report.comparisons import compared_pairs, comparisons
+from undercoat.report.comparisons import comparisons
+from undercoat.report.differences import looks_text, paired_differences
 from undercoat.report.estimates import difference, estimate, measures, null_estimate
 from undercoat.report.wording import count, data_name, fraction, listed
 
@@ -26,6 +27,17 @@ def _seed_caveat(rows: Sequence[Record]) -> str:
         "One seed was run, so the intervals cover the choice of test images only, not the luck of training; "
         "more seeds would show that."
     )
+
+
+def _few_seeds_caveat(rows: Sequence[Record], arms: Sequence[Arm]) -> str:
+    """Name arms whose mean is over fewer seeds than planned, so that nobody takes them for finished."""
+    few = {}
+    for measure in measures(rows):
+        for arm in arms:
+            found = estimate(rows, arm.name, measure)
+            if found and 0 < len(found.seeds) < arm.planned:
+                few[arm.name] = f"{arm.name} ({len(found.seeds)} of {arm.planned} seeds)"
+    return f"Not all seeds are there yet: {listed(list(few.values()))}." if few else ""
 
 
 def _size_caveat(rows: Sequence[Record], arms: Sequence[Arm]) -> str:
@@ -52,21 +64,6 @@ def _null_caveat(rows: Sequence[Record], arms: Sequence[Arm]) -> str:
     return f"Not beyond always answering the commonest class: {listed(names)}."
 
 
-def _selection_caveat(rows: Sequence[Record]) -> str:
-    tests = [
-        one
-        for pair in compared_pairs(rows)
-        for measure in measures(rows)
-        if (one := difference(rows, *pair, measure)) and one.direction is not None
-    ]
-    if len(tests) < 2:
-        return ""
-    return (
-        f"{len(tests)} differences were measured, without correction for looking at several: "
-        "at 95 % one in twenty would look real by chance."
-    )
-
-
 def caveats(rows: Sequence[Record], arms: Sequence[Arm]) -> list[str]:
     """Say what the numbers do not show: luck of training, small test sets, several looks, missing arms."""
     there = measures(rows)
@@ -77,9 +74,10 @@ def caveats(rows: Sequence[Record], arms: Sequence[Arm]) -> list[str]:
     said = [
         _null_caveat(rows, arms),
         f"Not measured yet: {listed(missing)}." if missing else "",
+        _few_seeds_caveat(rows, arms),
         _seed_caveat(rows),
         _size_caveat(rows, arms),
-        _selection_caveat(rows),
+        looks_text(paired_differences(rows, arms)),
         f"Only {data_name(datasets[0])} was tested; other images may answer otherwise." if len(datasets) == 1 else "",
     ]
     return [text for text in said if text]

@@ -6,6 +6,7 @@ and to the arrow keys.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -60,6 +61,7 @@ class Point:
     low: float
     high: float
     tip: str
+    open: bool = False  # drawn hollow: it stands on fewer seeds than were planned
 
 
 @dataclass(frozen=True)
@@ -73,17 +75,26 @@ class Series:
 
 @dataclass(frozen=True)
 class Reference:
-    """A value to compare with, drawn across the chart."""
+    """A value to compare with, drawn across the chart.
+
+    One with a ``style`` is an arm: it has that style's colour and dash, a band from ``low`` to ``high``, a tip, and its
+    name in the legend rather than in the chart.
+    """
 
     name: str
     value: float
+    style: int | None = None
+    low: float | None = None
+    high: float | None = None
+    tip: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Axes:
     """Names of the axes; ``log_x`` for a logarithmic one, ``y_from_zero`` where the height itself matters.
 
-    With ``x_names`` the places 1, 2, … along x have names in place of numbers.
+    With ``x_names`` the places 1, 2, … along x have names in place of numbers; with ``wrap_names`` every name is
+    written, in lines below each other. ``x_ticks`` are places with their texts, where not those at round numbers.
     """
 
     x: str
@@ -91,6 +102,28 @@ class Axes:
     log_x: bool = False
     y_from_zero: bool = False
     x_names: tuple[str, ...] = ()
+    wrap_names: bool = False
+    x_ticks: tuple[tuple[float, str], ...] = ()
+
+    def name_lines(self) -> list[list[str]]:
+        """The names along x, each cut into lines that do not touch the neighbours'."""
+        letters = max(4, int((WIDTH - LEFT - RIGHT) / max(len(self.x_names), 1) / 6.3))
+        return [_wrapped(name, letters) if self.wrap_names else [name] for name in self.x_names]
+
+    @property
+    def extra_px(self) -> float:
+        """Room below the chart for names of more than one line."""
+        return 13.0 * (max(map(len, self.name_lines()), default=1) - 1)
+
+
+def _wrapped(name: str, letters: int) -> list[str]:
+    """Cut a name after spaces and joints, and in the middle of a word where nothing else fits."""
+    lines = [""]
+    for part in re.findall(r"[^ _+,/-]+[ _+,/-]*|[ _+,/-]+", name):
+        if lines[-1] and len(lines[-1] + part.rstrip()) > letters:
+            lines.append("")
+        lines[-1] += part
+    return [short(line.strip(), letters) for line in lines]
 
 
 def tick_text(value: float) -> str:
@@ -150,9 +183,10 @@ def _frame(x: Scale, y: Scale, axes: Axes) -> Markup:
         parts += [write(LEFT - 7, y(tick) + 4, tick_text(tick), anchor="end")]
     parts.append(line(LEFT, floor, WIDTH - RIGHT, floor, "axis"))
     for tick, text in _places(x, axes):
-        parts += [line(x(tick), floor, x(tick), floor + 4, "axis"), write(x(tick), floor + 17, text)]
+        parts += [line(x(tick), floor, x(tick), floor + 4, "axis")]
+        parts += [write(x(tick), floor + 17 + 13 * row, one) for row, one in enumerate(text.split("\n"))]
     parts += [
-        write(WIDTH - RIGHT, HEIGHT - 6, axes.x, "label", "end"),
+        write(WIDTH - RIGHT, HEIGHT + axes.extra_px - 6, axes.x, "label", "end"),
         write(4, 13, axes.y, "label", "start"),
     ]
     return join(parts)
@@ -160,6 +194,11 @@ def _frame(x: Scale, y: Scale, axes: Axes) -> Markup:
 
 def _places(x: Scale, axes: Axes) -> list[tuple[float, str]]:
     """Where ticks stand along x, and what is written below them."""
+    if axes.wrap_names:
+        return [(float(place), "\n".join(lines)) for place, lines in enumerate(axes.name_lines(), 1)]
+    if axes.x_ticks:
+        texts = dict(axes.x_ticks)
+        return [(tick, texts[tick]) for tick in clear_of_neighbours(sorted(texts), x, 30)]
     if axes.x_names:
         widest = max(map(len, axes.x_names))
         places = clear_of_neighbours([float(place) for place in range(1, len(axes.x_names) + 1)], x, 6.5 * widest + 4)
@@ -170,7 +209,8 @@ def _places(x: Scale, axes: Axes) -> list[tuple[float, str]]:
 
 def _scales(series: Sequence[Series], references: Sequence[Reference], axes: Axes) -> tuple[Scale, Scale]:
     points = [point for one in series for point in one.points]
-    levels = [edge for point in points for edge in (point.low, point.high)] + [one.value for one in references]
+    levels = [edge for point in points for edge in (point.low, point.high)]
+    levels += [edge for one in references for edge in (one.value, one.low, one.high) if edge is not None]
     low, high = padded(min(levels), max(levels))
     if axes.y_from_zero:
         low, high = min(0.0, min(levels)), max(high, 0.055)
@@ -179,6 +219,9 @@ def _scales(series: Sequence[Series], references: Sequence[Reference], axes: Axe
     log = axes.log_x and bool(positive)
     first = min(positive) if log else min(steps)
     last = max(max(steps), len(axes.x_names))
+    if axes.wrap_names:  # each name has a field of its own, and stands in its middle
+        fields = Scale(low=0.5, high=last + 0.5, start_px=LEFT, end_px=WIDTH - RIGHT)
+        return fields, Scale(low=low, high=high, start_px=HEIGHT - BOTTOM, end_px=TOP)
     x = Scale(
         low=1 if axes.x_names else first,
         high=last,
@@ -202,7 +245,21 @@ def _drawn(one: Series, x: Scale, y: Scale) -> Markup:
     every = max(1, len(one.points) // 8)  # shapes on some points only; the others answer to the pointer
     for index, point in enumerate(one.points):
         shown = index % every == 0 or index == len(one.points) - 1
-        parts.append(marker(one.style, x(point.x), y(point.y), 3.5 if shown else 0, tip=point.tip))
+        parts.append(marker(one.style, x(point.x), y(point.y), 3.5 if shown else 0, tip=point.tip, hollow=point.open))
+    return tag("g", parts)
+
+
+def _across(one: Reference, y: Scale) -> Markup:
+    """An arm that has no place along x: its line and its band from side to side."""
+    left, right = LEFT, WIDTH - RIGHT
+    style = (one.style or 0) % STYLES
+    parts = []
+    if one.low is not None and one.high is not None:
+        box = {"x": left, "y": f"{y(one.high):.1f}", "width": right - left, "height": f"{y(one.low) - y(one.high):.1f}"}
+        parts.append(tag("rect", class_=f"band s{style}", **box))
+    ends = f"{left},{y(one.value):.1f} {right},{y(one.value):.1f}"
+    parts.append(tag("polyline", class_=f"line s{style}", points=ends, stroke_dasharray=DASHES[style]))
+    parts.append(marker(style, right, y(one.value), 3.5, tip=one.tip))
     return tag("g", parts)
 
 
@@ -212,7 +269,9 @@ def line_chart(
     """Draw values over steps, with a band where several seeds were run and references as dotted lines."""
     series = [one for one in series if one.points]
     x, y = _scales(series, references, axes)
-    across = [line(LEFT, y(one.value), WIDTH - RIGHT, y(one.value), "reference") for one in references]
-    names = [write(WIDTH - RIGHT, y(one.value) - 4, one.name, "tick halo", "end") for one in references]
+    arms = [_across(one, y) for one in references if one.style is not None]
+    plain = [one for one in references if one.style is None]
+    across = [line(LEFT, y(one.value), WIDTH - RIGHT, y(one.value), "reference") for one in plain]
+    names = [write(WIDTH - RIGHT, y(one.value) - 4, one.name, "tick halo", "end") for one in plain]
     drawn = [_drawn(one, x, y) for one in series]
-    return Chart(title, description, HEIGHT, join(_frame(x, y, axes), across, drawn, names))
+    return Chart(title, description, HEIGHT + axes.extra_px, join(_frame(x, y, axes), across, arms, drawn, names))

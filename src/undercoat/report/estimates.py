@@ -12,12 +12,12 @@ from statistics import fmean, stdev
 
 from undercoat.records import Record
 from undercoat.report.arms import NULL_ARM
-from undercoat.report.wording import number, readout_name
+from undercoat.report.wording import count, fraction, number, readout_name, span
 
-__all__ = ["POOLED", "Estimate", "Measure", "difference", "estimate", "measures", "null_estimate"]
+__all__ = ["POOLED", "Estimate", "Measure", "described", "difference", "estimate", "measures", "null_estimate"]
 
 POOLED = -1  # the seed of a row that covers all seeds
-METRICS = ("accuracy", "auroc")
+METRICS = ("accuracy", "auroc", "dice", "iou")
 READOUT_ORDER = ("knn", "linear")
 
 
@@ -136,6 +136,17 @@ def _combine(rows: Sequence[Record]) -> Estimate | None:
         steps=max(row.steps for row in rows),
         images_seen=max(row.images_seen for row in rows),
     )
+
+
+def described(name: str, measure: Measure, found: Estimate) -> str:
+    """Say a value in one line, for a tip: what, how much, its interval, the test images and the seeds."""
+    metric = "AUROC" if measure.metric == "auroc" else measure.metric
+    parts = [f"{name}: {measure.readout.replace('knn', 'k-NN')} {metric} {fraction(found.value)}"]
+    parts += [f"95 % interval {span(found.low, found.high)}"] if found.low is not None else []
+    parts += [f"± {fraction(found.std)} over seeds"] if found.std is not None else []
+    seeds = list(found.seeds)
+    told = f"seed {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} seeds" if seeds else "all seeds"
+    return ", ".join([*parts, f"n = {count(found.n)}", told])
 
 
 def estimate(rows: Sequence[Record], arm: str, measure: Measure) -> Estimate | None:

@@ -11,25 +11,13 @@ from undercoat.report.curves import coats_of, knn_series, log_series
 from undercoat.report.depth import depth_drawings, source_drawings
 from undercoat.report.dots import Dot, dot_chart
 from undercoat.report.drawing import Cell, Drawing, curve_drawing
-from undercoat.report.estimates import Estimate, Measure, estimate, measures, null_estimate
+from undercoat.report.estimates import Estimate, Measure, described, estimate, measures, null_estimate
+from undercoat.report.experiments import experiment_blocks
 from undercoat.report.folder import Found
 from undercoat.report.markup import Markup, tag
 from undercoat.report.wording import count, data_name, fraction, listed, span
 
 __all__ = ["arms_drawings", "dot_of", "figures_section", "knn_drawing", "loss_drawing", "rank_drawing", "wait_drawing"]
-
-
-def _seed_range(found: Estimate) -> str:
-    seeds = list(found.seeds)
-    return f"seed {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} seeds" if seeds else "all seeds"
-
-
-def _tip(name: str, measure: Measure, found: Estimate) -> str:
-    metric = "AUROC" if measure.metric == "auroc" else measure.metric
-    parts = [f"{name}: {measure.readout.replace('knn', 'k-NN')} {metric} {fraction(found.value)}"]
-    parts += [f"95 % interval {span(found.low, found.high)}"] if found.low is not None else []
-    parts += [f"± {fraction(found.std)} over seeds"] if found.std is not None else []
-    return ", ".join([*parts, f"n = {count(found.n)}", _seed_range(found)])
 
 
 def dot_of(name: str, style: int, measure: Measure, found: Estimate) -> Dot:
@@ -42,7 +30,7 @@ def dot_of(name: str, style: int, measure: Measure, found: Estimate) -> Dot:
     low, high = found.low, found.high
     if low is None and found.std is not None:
         low, high = found.value - found.std, found.value + found.std
-    return Dot(name, style, found.value, low, high, tuple(seeds) if several else (), _tip(name, measure, found))
+    return Dot(name, style, found.value, low, high, tuple(seeds) if several else (), described(name, measure, found))
 
 
 def arms_drawings(found: Found) -> list[Drawing]:
@@ -163,7 +151,7 @@ def wait_drawing(found: Found) -> Drawing | None:
 def figures_section(found: Found) -> Markup:
     """All figures, each a card of its own."""
     there = [*depth_drawings(found), *source_drawings(found), *arms_drawings(found)]
-    first = [drawing.block for drawing in there]
+    first = [*experiment_blocks(found), *(drawing.block for drawing in there)]
     first = first or [note("Nothing was measured on test images yet, so there is no figure of the arms.")]
     knn, loss = knn_drawing(found), loss_drawing(found)
     no_knn = note("No k-NN curve was recorded: it needs labels and monitoring during training.")

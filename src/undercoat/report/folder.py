@@ -75,7 +75,11 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """Everything the report is made from."""
+    """Everything the report is made from.
+
+    ``rows`` are those of one protocol: where a study judges its arms by several (an axis into the protocol), by the
+    one with the most labelled images. ``every_row`` holds those of all of them.
+    """
 
     folder: Path
     study: dict[str, Any]
@@ -84,11 +88,21 @@ class Found:
     rows: list[Record]
     stages: dict[str, Stage]
     notes: list[str]
+    every_row: list[Record] = field(default_factory=list)
 
     @property
     def name(self) -> str:
         """The study's name, or the folder's."""
         return str(self.study.get("name") or self.folder.resolve().name)
+
+    @property
+    def unfinished(self) -> str:
+        """What is not laid yet of the coats that the arms are made of, in a sentence; empty when all are."""
+        used = {digest for arm in self.arms for chain in arm.stages.values() for digest in chain}
+        done = sum(self.stages[digest].done is not None for digest in used)
+        if done == len(used) or not self.study:
+            return ""
+        return f"Unfinished: {done} of {len(used)} coats are laid; arms whose coats are not all laid have no numbers."
 
     def users(self, digest: str) -> list[Arm]:
         """The arms that a stage belongs to."""
@@ -195,6 +209,21 @@ def _stages(folder: Path, notes: list[str]) -> list[Stage]:
     return [_stage(path, "", notes) for path in (*baselines, folder)]
 
 
+def _of_one_protocol(study: dict[str, Any], rows: list[Record], notes: list[str]) -> list[Record]:
+    """Leave out rows of all protocols but the one with the most labelled images, or the first of several such."""
+    listed = study.get("protocols")
+    protocols = [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, list) else []
+    known = {str(one.get("eval")): one for one in protocols}
+    if len(known) < 2:
+        return rows
+    labels = {name: max((row.labels for row in rows if row.eval == name), default=-1) for name in known}
+    main = max(known, key=lambda name: labels[name])
+    values = known[main].get("labels")
+    said = ", ".join(f"{path.split('.')[-1]} = {value}" for path, value in dict(values or {}).items())
+    notes.append(f"The arms were judged in {len(known)} ways; verdict and table are those with {said or 'the first'}.")
+    return [row for row in rows if row.eval == main or row.eval not in labels]
+
+
 def load(folder: Path) -> Found:
     """Read a study folder, or a single run folder, which is then its own only stage.
 
@@ -222,4 +251,13 @@ def load(folder: Path) -> Found:
     order = dict.fromkeys([*used, *stages])  # as the arms use them, then those that no arm uses
     stages = {digest: stages.get(digest) or missing[digest] for digest in order}
     recipe = _text(folder / "study.yaml", notes)
-    return Found(folder=folder, study=study, recipe=recipe, arms=arms, rows=rows, stages=stages, notes=notes)
+    return Found(
+        folder=folder,
+        study=study,
+        recipe=recipe,
+        arms=arms,
+        rows=_of_one_protocol(study, rows, notes),
+        stages=stages,
+        notes=notes,
+        every_row=rows,
+    )

@@ -22,6 +22,7 @@ METER = {
 }
 WAITING = 0.2  # above this share of the time the data, not the network, sets the speed
 ALARMS_SHOWN = 5
+UNFINISHED_SHOWN = 8  # above this, counted rather than named
 
 
 def _change(stage: Stage, key: str) -> str:
@@ -140,6 +141,21 @@ def unfinished(found: Found) -> list[str]:
         users = [arm.name for arm in found.users(digest)]
         where = f" (in {listed(users)})" if users and users != [stage.name] else ""
         said.append(f"{stage.name}{where}{seed}: {stage.state}.")
+    return said if len(said) <= UNFINISHED_SHOWN else _grouped(found)
+
+
+def _grouped(found: Found) -> list[str]:
+    """How many stages of each state, and of which arms, where a list of all would fill the page."""
+    states: dict[str, list[str]] = {}
+    for digest, stage in found.stages.items():
+        if stage.state != "finished":
+            states.setdefault(stage.state.partition(":")[0], []).append(digest)
+    said = []
+    for state, digests in states.items():
+        arms = [arm.name for arm in found.arms if any(set(digests) & set(chain) for chain in arm.stages.values())]
+        more_arms = f" and {len(arms) - UNFINISHED_SHOWN} more" if len(arms) > UNFINISHED_SHOWN else ""
+        where = f", in the arms {', '.join(arms[:UNFINISHED_SHOWN])}{more_arms}" if arms else ""
+        said.append(f"{len(digests)} of {len(found.stages)} stages {state}{where}.")
     return said
 
 

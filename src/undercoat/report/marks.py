@@ -17,11 +17,11 @@ DASHES = ("1.5 3", None, "7 3", "10 3 2 3", None, "4 3", "2 2")
 SHAPES = ("circle", "square", "triangle", "diamond", "triangle-down", "circle-open", "square-open")
 
 
-def marker(style: int, x: float, y: float, size: float = 4.5, tip: str | None = None) -> Markup:
+def marker(style: int, x: float, y: float, size: float = 4.5, tip: str | None = None, hollow: bool = False) -> Markup:
     """The shape of a style, centred at (x, y), with what hovering over it says."""
     said = None if tip is None else tag("title", tip)
     shape = SHAPES[style % STYLES]
-    classes = f"mark s{style % STYLES}{' open' if shape.endswith('open') else ''}"
+    classes = f"mark s{style % STYLES}{' open' if hollow or shape.endswith('open') else ''}"
     if shape.startswith("circle"):
         return tag("circle", said, class_=classes, cx=f"{x:.1f}", cy=f"{y:.1f}", r=size)
     if shape.startswith("square"):

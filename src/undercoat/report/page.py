@@ -67,6 +67,7 @@ def _header(found: Found) -> Markup:
         tag("p", "Undercoat report", class_="over"),
         tag("h1", found.name),
         tag("p", " · ".join(part for part in said if part), class_="small"),
+        tag("p", tag("strong", found.unfinished)) if found.unfinished else "",
         tag("nav", tag("ul", links), aria_label="Parts of this report"),
     )
 

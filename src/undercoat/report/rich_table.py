@@ -121,7 +121,9 @@ class SummaryTable:
 
     def _measure(self, place: int, name: str) -> list[_Column]:
         head = "\n".join(name.split(" on ", 1)) if " on " in name else name
-        columns = [_Column(head, tuple(value_text(row.values[place]) for row in self.table.rows))]
+        columns = [
+            _Column(head, tuple(value_text(row.values[place], few=row.few_seeds(place)) for row in self.table.rows))
+        ]
         if self.table.references and 0 in self.table.compared(place):
             cells = tuple(_difference(row.differences[place][0]) for row in self.table.rows)
             columns.append(_Column(f"− {self.table.references[0]}", cells))

@@ -63,13 +63,15 @@ def _shared_n(table: ArmsTable, place: int) -> int | None:
     return sizes.pop() if len(sizes) == 1 else None
 
 
-def _value_cell(value: Estimate | None, name: str, *, show_n: bool) -> Markup:
+def _value_cell(value: Estimate | None, name: str, *, show_n: bool, few: str = "") -> Markup:
     label = {"data_label": name, "role": "cell", "class_": "number value"}
     if value is None:
         return tag("td", "–", **label)
     below = [span(value.low, value.high)] if value.low is not None else []
     if value.std is not None:
-        below.append(f"± {fraction(value.std)}, {len(value.seeds)} seeds")
+        below.append(f"± {fraction(value.std)}, {few or f'{len(value.seeds)} seeds'}")
+    elif few:
+        below.append(few)
     below += [f"n = {count(value.n)}"] if show_n else []
     return tag("td", tag("b", fraction(value.value)), [tag("small", line) for line in below], **label)
 
@@ -96,7 +98,8 @@ def _row(row: ArmRow, style: int, table: ArmsTable) -> Markup:
     names = table.names()
     cells: list[Markup] = []
     for place, (value, others) in enumerate(zip(row.values, row.differences, strict=True)):
-        cells.append(_value_cell(value, names[place], show_n=_shared_n(table, place) is None))
+        show_n, few = _shared_n(table, place) is None, row.few_seeds(place)
+        cells.append(_value_cell(value, names[place], show_n=show_n, few=few))
         for index in table.compared(place):
             cells.append(_difference_cell(others[index], f"{names[place]} − {table.references[index]}"))
     null = row.name == NULL_ARM

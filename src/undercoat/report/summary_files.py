@@ -10,6 +10,7 @@ from undercoat.report.claims import claims_text
 from undercoat.report.folder import Found, load
 from undercoat.report.layer_tables import layers_text
 from undercoat.report.method_numbers import unlearned
+from undercoat.report.speed_ups import convergences_text
 from undercoat.report.tables import arms_table, to_csv, to_markdown
 from undercoat.report.verdict import caveats, findings
 from undercoat.report.wording import fraction, signed
@@ -29,9 +30,10 @@ def write_summary(folder: Path) -> Path:
     """
     found = load(folder)
     table = arms_table(found.rows, found.arms)
-    said = [*findings(found.rows, found.arms), *caveats(found.rows, found.arms), *unlearned(found), *found.notes]
+    said = [*([found.unfinished] if found.unfinished else []), *findings(found.rows, found.arms)]
+    said += [*caveats(found.rows, found.arms), *map(str, unlearned(found)), *found.notes]
     lines = [f"# {found.name}", "", *_origin(found), "", to_markdown(table), "", *_by_seed(found), *layers_text(found)]
-    lines += [*(f"- {text}" for text in said), "", *claims_text(found)]
+    lines += [*convergences_text(found), *(f"- {text}" for text in said), "", *claims_text(found)]
     path = folder / "summary.md"
     write(path, "\n".join(lines).rstrip() + "\n", instead="a folder that can be written")
     write(folder / "summary.csv", to_csv(table), instead="a folder that can be written")

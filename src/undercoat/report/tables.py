@@ -12,7 +12,18 @@ from undercoat.report.arms import NULL_ARM, Arm
 from undercoat.report.estimates import Estimate, Measure, difference, estimate, measures, null_estimate
 from undercoat.report.wording import count, fraction, interval, signed
 
-__all__ = ["ArmRow", "ArmsTable", "arms_table", "seeds_text", "to_csv", "to_latex", "to_markdown", "value_text"]
+__all__ = [
+    "ArmRow",
+    "ArmsTable",
+    "arms_table",
+    "latex_lines",
+    "markdown_lines",
+    "seeds_text",
+    "to_csv",
+    "to_latex",
+    "to_markdown",
+    "value_text",
+]
 
 REFERENCES = ("base", "random")  # what every arm is compared with, where the study has them
 
@@ -22,7 +33,7 @@ class ArmRow:
     """One arm: what was laid on, its budget, and per measure its value and paired differences.
 
     ``values`` runs over the table's measures; ``differences`` over measures × references, None where there is
-    no such row (the arm itself, or a pair that was not compared).
+    no such row (the arm itself, or a pair that was not compared). ``planned`` is how many seeds the study has for it.
     """
 
     name: str
@@ -31,6 +42,13 @@ class ArmRow:
     images_seen: int | None
     values: tuple[Estimate | None, ...]
     differences: tuple[tuple[Estimate | None, ...], ...]
+    planned: int = 0
+
+    def few_seeds(self, place: int) -> str:
+        """Say how many of the planned seeds are in a value where some are missing: ``1 of 3 seeds``; else nothing."""
+        value = self.values[place]
+        there = len(value.seeds) if value else 0
+        return f"{there} of {self.planned} seeds" if 0 < there < self.planned else ""
 
 
 @dataclass(frozen=True)
@@ -98,18 +116,24 @@ def _row(rows: Sequence[Record], arm: Arm, there: tuple[Measure, ...], reference
             tuple(None if arm.name == other else difference(rows, arm.name, other, one) for other in references)
             for one in there
         ),
+        planned=arm.planned,
     )
 
 
-def value_text(found: Estimate | None) -> str:
-    """Write a value with ± its 95 % half-interval, or mean ± std (k seeds); "–" when it was not measured."""
+def value_text(found: Estimate | None, *, few: str = "") -> str:
+    """Write a value with ± its 95 % half-interval, or mean ± std (k seeds); "–" when it was not measured.
+
+    ``few`` says that seeds are missing, and is put behind it.
+    """
     if found is None:
         return "–"
+    missing = f" ({few})" if few else ""
     if found.half is not None:
-        return f"{fraction(found.value)} ±{fraction(found.half).removeprefix('0')}"
+        return f"{fraction(found.value)} ±{fraction(found.half).removeprefix('0')}{missing}"
     if found.std is not None:
-        return f"{fraction(found.value)} ±{fraction(found.std).removeprefix('0')} ({len(found.seeds)} seeds)"
-    return fraction(found.value)
+        seeds = missing or f" ({len(found.seeds)} seeds)"
+        return f"{fraction(found.value)} ±{fraction(found.std).removeprefix('0')}{seeds}"
+    return fraction(found.value) + missing
 
 
 def _difference_text(found: Estimate | None) -> str:
@@ -127,30 +151,38 @@ def _cells(table: ArmsTable, *, differences: bool) -> list[list[str]]:
     lines = [head]
     for row in table.rows:
         start = [row.name, " > ".join(row.coats) or "–", count(row.steps), count(row.images_seen)]
-        values = [value_text(found) for found in row.values]
+        values = [value_text(found, few=row.few_seeds(place)) for place, found in enumerate(row.values)]
         lines.append([*start, *values, *(_difference_text(row.differences[m][r]) for m, r in pairs)])
     return lines
 
 
 def to_markdown(table: ArmsTable, *, differences: bool = True) -> str:
     """Write the table as GitHub Markdown; numbers stand right."""
-    lines = _cells(table, differences=differences)
-    rule = ["---", "---", *["---:"] * (len(lines[0]) - 2)]
+    return markdown_lines(_cells(table, differences=differences), text_columns=2)
+
+
+def markdown_lines(lines: Sequence[Sequence[str]], *, text_columns: int) -> str:
+    """Write cells as GitHub Markdown, the head first; all but the first columns stand right."""
+    rule = ["---"] * text_columns + ["---:"] * (len(lines[0]) - text_columns)
     safe = [[cell.replace("|", "\\|").replace("\n", " ") for cell in line] for line in lines]
     return "\n".join(f"| {' | '.join(line)} |" for line in [safe[0], rule, *safe[1:]])
 
 
 def to_latex(table: ArmsTable, *, differences: bool = True) -> str:
     """Write a ``tabular`` with booktabs rules, special characters escaped."""
+    return latex_lines(_cells(table, differences=differences), text_columns=2)
+
+
+def latex_lines(lines: Sequence[Sequence[str]], *, text_columns: int) -> str:
+    """Write cells as a ``tabular`` with booktabs rules, the head first, special characters escaped."""
     special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
     special |= {one: f"\\{one}" for one in "&%$#_{}"}
-    special |= {"±": r"$\pm$", "−": "$-$", "…": r"\ldots{}", "–": "--", ">": "$>$", "<": "$<$"}
-    lines = [
-        " & ".join("".join(special.get(letter, letter) for letter in cell) for cell in line) + r" \\"
-        for line in _cells(table, differences=differences)
+    special |= {"±": r"$\pm$", "−": "$-$", "…": r"\ldots{}", "–": "--", ">": "$>$", "<": "$<$", "×": r"$\times$"}
+    escaped = [
+        " & ".join("".join(special.get(letter, letter) for letter in cell) for cell in line) + r" \\" for line in lines
     ]
-    columns = "ll" + "r" * (len(_cells(table, differences=differences)[0]) - 2)
-    body = [lines[0], r"\midrule", *lines[1:]]
+    columns = "l" * text_columns + "r" * (len(lines[0]) - text_columns)
+    body = [escaped[0], r"\midrule", *escaped[1:]]
     return "\n".join([rf"\begin{{tabular}}{{{columns}}}", r"\toprule", *body, r"\bottomrule", r"\end{tabular}"])
 
 

@@ -15,7 +15,7 @@ from undercoat.report.arms import NULL_ARM, Arm
 from undercoat.report.caveats import caveats
 from undercoat.report.comparisons import Comparison, comparisons
 from undercoat.report.estimates import Estimate, Measure, difference, measures
-from undercoat.report.wording import count, data_name, fraction, interval, listed, signed
+from undercoat.report.wording import METRICS, count, data_name, fraction, interval, listed, signed
 
 __all__ = ["caveats", "findings", "verdict"]
 
@@ -36,7 +36,7 @@ class _Compared:
 def _what(measure: Measure) -> str:
     name = WHAT_HELPED.get(measure.readout, measure.readout.replace("_", " "))
     name += f" at {measure.layer}" if measure.layer else ""
-    return name if measure.metric == "accuracy" else f"the AUROC of {name}"
+    return name if measure.metric == "accuracy" else f"the {METRICS.get(measure.metric, measure.metric)} of {name}"
 
 
 def _amount(found: Estimate, *, explain: bool) -> tuple[str, str]:

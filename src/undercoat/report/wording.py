@@ -19,8 +19,8 @@ __all__ = [
 ]
 
 MINUS = "\N{MINUS SIGN}"
-READOUTS = {"knn": "k-NN", "linear": "linear"}
-METRICS = {"auroc": "AUROC"}
+READOUTS = {"knn": "k-NN", "linear": "linear", "fine_tune": "fine-tuning"}
+METRICS = {"auroc": "AUROC", "dice": "Dice", "iou": "IoU"}
 
 
 def number(value: object) -> float | None:
