@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from undercoat.data.inspection import inspect
     from undercoat.errors import UndercoatError
     from undercoat.evaluation import Protocol
-    from undercoat.interop import load_backbone, save_backbone
+    from undercoat.interop import import_weights, load_backbone, save_backbone
     from undercoat.records import Record
     from undercoat.report import build as build_report
     from undercoat.study.demo import demo
@@ -39,6 +39,7 @@ __all__ = [
     "build_report",
     "demo",
     "evaluate",
+    "import_weights",
     "inspect",
     "load_backbone",
     "open_data",
@@ -57,6 +58,7 @@ _HOME = {
     "build_report": "report",
     "demo": "study.demo",
     "evaluate": "study.evaluating",
+    "import_weights": "interop",
     "inspect": "data.inspection",
     "load_backbone": "interop",
     "open_data": "data",

@@ -224,7 +224,11 @@ def test_plan_status_show_list_and_records(study, capsys, tmp_path):
     assert "9 coats" in planned
     assert "0 steps and 0 images to go" in planned
     assert main(["study", "status", out]) == 0
-    assert capsys.readouterr().out.count("finished") == 9
+    assert "9 of 9 coats finished, nobody is at work" in capsys.readouterr().out
+    assert main(["study", "status", out, "--json"]) == 0
+    assert [coat["state"] for coat in json.loads(capsys.readouterr().out)["coats"]] == ["finished"] * 9
+    assert main(["study", "status", out, "--watch"]) == 0
+    assert capsys.readouterr().out.count("9 of 9 coats") == 1
     assert main(["show", out]) == 0
     assert "chain" in capsys.readouterr().out
     assert main(["show", f"{out}/chain"]) == 0

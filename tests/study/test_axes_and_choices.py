@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from undercoat import records
-from undercoat.errors import SpecError
+from undercoat.errors import DataError, SpecError
 from undercoat.study.choosing import CHOICES, check_choices
 from undercoat.study.recipe import Recipe
 from undercoat.study.study import Study
@@ -61,7 +61,10 @@ def test_an_axis_of_the_protocol_measures_every_arm_at_every_value(table, tmp_pa
         {"protocol.labels_limit": "60"},
     ]
     assert {one["eval"] for one in about["protocols"]} == {row.eval for row in rows if row.split == "test"}
-    assert [(axis["name"], axis["labels"]) for axis in about["axes"]] == [("labels", ["12", "60"]), ("steps", ["1", "2"])]
+    assert [(axis["name"], axis["labels"]) for axis in about["axes"]] == [
+        ("labels", ["12", "60"]),
+        ("steps", ["1", "2"]),
+    ]
 
 
 def choosing(table, values=(1, 3), **changes):
@@ -117,3 +120,22 @@ def test_a_plan_counts_what_is_laid_to_choose(table, tmp_path):
 def test_choices_that_cannot_be_made_are_refused(table, changes, message):
     with pytest.raises(SpecError, match=message):
         check_choices(recipe(table, **changes))
+
+
+def test_a_share_of_the_images_is_drawn_by_seed_and_nested(table, tmp_path):
+    def chosen(images, seed=0, method="rotnet"):
+        stages = {"target": {"method": method, "steps": 1, "images_limit": images}}
+        one = study(recipe(table, stages=stages, arms={"target": ["target"]}, seeds=[seed]), tmp_path / "study")
+        (coat,) = one.graph().coats.values()
+        return coat
+
+    quarter, half, other = chosen("25%"), chosen(30), chosen("25%", seed=1)
+    assert [len(coat.data) for coat in (quarter, half, other)] == [15, 30, 15]
+    assert set(quarter.data.rows) < set(half.data.rows)
+    assert set(quarter.data.rows) != set(other.data.rows)
+    assert chosen("100%").digest == chosen(None).digest  # the same images, so the same weights
+    assert chosen("25%", method="supervised").data.digest.partition("+")[2]
+    with pytest.raises(DataError, match=r"images_limit is 61, but .* has 60"):
+        chosen(61)
+    with pytest.raises(SpecError, match="images_limit is '120%'"):
+        chosen("120%")

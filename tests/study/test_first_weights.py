@@ -7,8 +7,8 @@ import torch
 import undercoat
 from undercoat.errors import DataError, SpecError
 from undercoat.interop import INITIAL, initial_backbone
-from undercoat.study.graph import DataShelf, build_graph
 from undercoat.study.expansion import Leaf, expand
+from undercoat.study.graph import DataShelf, build_graph
 from undercoat.study.recipe import Recipe
 from undercoat.study.resolution import StageFacts, resolve
 from undercoat.study.stage import Stage

@@ -7,8 +7,8 @@ import pytest
 
 from undercoat.data import open_data
 from undercoat.errors import DataError
-from undercoat.study.graph import DataShelf, build_graph, labelled_images, pretraining_images
 from undercoat.study.expansion import Leaf
+from undercoat.study.graph import DataShelf, build_graph, labelled_images, pretraining_images
 from undercoat.study.stage import Stage
 
 

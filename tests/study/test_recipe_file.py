@@ -3,7 +3,8 @@
 import pytest
 
 from undercoat.errors import SpecError
-from undercoat.study.recipe import Recipe, expand
+from undercoat.study.expansion import expand
+from undercoat.study.recipe import Recipe
 
 BELOW = """
 name: below

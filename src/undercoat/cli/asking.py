@@ -6,16 +6,20 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
-from rich.table import Table
+
+from undercoat.errors import SpecError
 
 if TYPE_CHECKING:
     from undercoat.augment import Augmentation
     from undercoat.study.study import Study
 
 __all__ = ["collect_records", "data_inspect", "list_known", "study_plan", "study_run", "study_status"]
+
+_COLUMNS = 100
 
 
 def data_inspect(spec: str, *, json: bool = False, cache: Path | None = None) -> str:
@@ -33,9 +37,16 @@ def data_inspect(spec: str, *, json: bool = False, cache: Path | None = None) ->
 
 
 def study_plan(
-    recipe: Path, *, set: str = "", out: Path | None = None, device: str = "auto", measure: bool = True
+    recipe: Path,
+    *,
+    set: str = "",
+    out: Path | None = None,
+    device: str = "auto",
+    measure: bool = True,
+    workers: int = 1,
+    images_per_second: float | None = None,
 ) -> None:
-    """Print the graph of a recipe, how much is left to do, and the time from steps measured here.
+    """Print the graph of a recipe, how much is left to do, and what it takes in time and on disk.
 
     Args:
         recipe: YAML file.
@@ -43,20 +54,27 @@ def study_plan(
         out: the study's folder (default: ``runs/NAME``).
         device: to measure on.
         measure: take a few real steps to time them.
+        workers: that will lay coats side by side.
+        images_per_second: of training on another machine; nothing is measured then.
     """
     from undercoat.study.plan import make_plan
+    from undercoat.study.showing_plan import print_plan
 
+    if workers < 1:
+        raise SpecError(f"workers {workers} is less than one; give --workers 1 or more")
     console = Console()
     study = _study(recipe, set, out, device=device)
-    study.judges()  # what cannot be judged is refused here as well
-    plan = make_plan(study.expected_graph(), study.out, device=device, console=console, measure=measure)
-    console.print(plan.tree)
-    saved = plan.if_separate - plan.coats
-    console.print(
-        f"{plan.coats} coats ({saved} saved by shared prefixes), {plan.steps:,} steps and {plan.images:,} images to go"
+    judges = study.judges()  # what cannot be judged is refused here as well
+    plan = make_plan(
+        study.expected_graph(),
+        study.out,
+        device=device,
+        console=console,
+        measure=measure,
+        images_per_second=images_per_second,
+        judges=judges,
     )
-    if measure:
-        console.print(f"about {_duration(plan.seconds)} of training on this machine; evaluation comes on top")
+    print_plan(plan, study.out, console, workers=workers, images_per_second=images_per_second)
 
 
 def study_run(
@@ -68,8 +86,12 @@ def study_run(
     device: str = "auto",
     cache: Path | None = None,
     strict: bool = False,
+    workers: int = 1,
+    only_judge: bool = False,
 ) -> Path:
     """Run a recipe: lay what is not laid yet, judge every arm, write the report.
+
+    Typed again in another terminal while it runs, it joins in as a further worker.
 
     Args:
         recipe: YAML file.
@@ -79,8 +101,11 @@ def study_run(
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         cache: where decoded images are kept.
         strict: stop at the first broken file.
+        workers: processes that lay coats side by side, each with its share of cores and GPUs.
+        only_judge: lay nothing; judge the arms that are finished and write the report, also while others lay the rest.
     """
-    return _study(recipe, set, out, device=device, cache=cache, strict=strict, reuse=reuse).run()
+    study = _study(recipe, set, out, device=device, cache=cache, strict=strict, reuse=reuse)
+    return study.run(workers=workers, only_judge=only_judge)
 
 
 def _study(recipe: Path, changes: str, out: Path | None, **settings: Any) -> Study:
@@ -91,18 +116,27 @@ def _study(recipe: Path, changes: str, out: Path | None, **settings: Any) -> Stu
     return Study(loaded, out=out or Path("runs") / loaded.name, **settings)
 
 
-def study_status(out: Path) -> None:
-    """Print how far every coat of a study is.
+def study_status(out: Path, *, watch: bool = False, json: bool = False) -> str:
+    """Show how far every coat of a study is, who lays it, and how long it will take.
 
     Args:
         out: the study's folder.
+        watch: show it anew every two seconds until the study is finished.
+        json: for machines.
     """
-    from undercoat.study.study import Study
+    from undercoat.study.status import status_of
+    from undercoat.study.status_table import status_table
+    from undercoat.study.status_table import watch as keep_watching
 
-    table = Table("coat", "seed", "state", "step", box=None)
-    for stage in Study.status(out):
-        table.add_row(stage.chain, str(stage.seed), stage.state, f"{stage.step}/{stage.steps}" if stage.steps else "–")
-    Console(markup=False, emoji=False).print(table)
+    if json:
+        return _dumps(status_of(out).as_dict())
+    console = Console(markup=False, emoji=False, highlight=False)
+    if watch:
+        keep_watching(out, console)
+        return ""
+    with console.capture() as shown:
+        console.print(status_table(status_of(out)))
+    return shown.get().rstrip()
 
 
 def collect_records(root: Path, out: Path, *, overwrite: bool = False) -> str:
@@ -142,15 +176,24 @@ def list_known(
 
     Args:
         what: which kind.
-        filter: part of the names to show.
+        filter: part of the names to show; of public data sets, also where to get them, on what terms, in what layout.
         json: for machines.
     """
     known = {name: about for name, about in _known(what).items() if filter in name}
     if json:
         return _dumps(known)
     width = max(map(len, known), default=0)
-    lines = (f"{name:<{width}}  {_in_a_line(about)}".rstrip() for name, about in known.items())
+    said = {name: _in_a_line(about, in_short=not filter) for name, about in known.items()}
+    lines = [_entry(name, about, width, wrapped=what == "data") for name, about in said.items()]
     return "\n".join(lines) or f"nothing contains {filter!r}"
+
+
+def _entry(name: str, about: str, width: int, *, wrapped: bool) -> str:
+    """One name with what there is to say of it; where that is long, below itself and 100 columns wide."""
+    line = f"{name:<{width}}  {about}".rstrip()
+    if not wrapped:
+        return line
+    return fill(line, _COLUMNS, subsequent_indent=" " * (width + 2), break_long_words=False, break_on_hyphens=False)
 
 
 def _describe(recipe: Augmentation) -> str:
@@ -165,11 +208,13 @@ def _describe(recipe: Augmentation) -> str:
     return ", ".join(said)
 
 
-def _in_a_line(about: str | dict[str, Any]) -> str:
-    return about if isinstance(about, str) else f"{about['about']} ({about['paper']})"
+def _in_a_line(about: str | dict[str, Any], *, in_short: bool) -> str:
+    if isinstance(about, str):
+        return about
+    return str(about["in_short"]) if in_short and "in_short" in about else f"{about['about']} ({about['paper']})"
 
 
-def _dumps(values: Mapping[str, str | dict[str, Any]]) -> str:
+def _dumps(values: Mapping[str, Any]) -> str:
     return json.dumps(values, indent=1, ensure_ascii=False)
 
 
@@ -216,15 +261,13 @@ def _data() -> dict[str, str | dict[str, Any]]:
     found["patches"] = (
         "Any number of patches of one photo or a few, rendered when they are read: patches:PHOTO?n=50000."
     )
-    found |= {name: {"about": card.line(), **asdict(card)} for name, card in CARDS.items()}
+    found["card"] = "A public set by its card, whose layout is verified before it is read: card:flowers-102:FOLDER."
+    found |= {
+        f"card:{name}": {"about": card.line(), "in_short": card.in_short(), **asdict(card)}
+        for name, card in CARDS.items()
+    }
     found |= {f"photo:{name}": f"{card.title}, {card.licence}" for name, card in PHOTOS.items()}
     for name, sample in SAMPLES.items():
         about = f"{sample.title}, {sample.images:,} images, {sample.licence}"
         found[f"sample:{name}"] = {"about": about, "paper": sample.source, **asdict(sample)}
     return found
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

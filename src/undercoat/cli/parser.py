@@ -41,6 +41,9 @@ COMMANDS: dict[str, Command] = {
         "study.pretraining:pretrain", "run", "lay one coat of self-supervised pretraining on a backbone"
     ),
     "resume": Command("study.pretraining:resume", "run", "go on with a run that was stopped"),
+    "import": Command(
+        "interop.importing:import_weights", "text", "weights from elsewhere into a folder that stages start from"
+    ),
     "evaluate": Command(
         "study.evaluating:evaluate", "rows", "did it help? against random weights and the base, always"
     ),
@@ -57,7 +60,9 @@ COMMANDS: dict[str, Command] = {
     ),
     "study plan": Command("cli.asking:study_plan", "nothing", "what a recipe will do and cost, before it runs"),
     "study run": Command("cli.asking:study_run", "study", "run a recipe; run it again to go on"),
-    "study status": Command("cli.asking:study_status", "nothing", "how far a study is"),
+    "study status": Command("cli.asking:study_status", "text", "how far each coat is, and how long it will take"),
+    "study tables": Command("cli.exporting:study_tables", "text", "tables for papers: arms, and paired differences"),
+    "study diff": Command("cli.exporting:study_diff", "text", "what differs between two recipes, and what they share"),
     "filters": Command(
         "diagnosis.filters:filters", "analysis", "draw first-layer filters side by side, with what they are in numbers"
     ),

@@ -31,7 +31,8 @@ def evaluate(
     data: str,
     readout: str = "knn,linear",
     size_px: int | None = None,
-    labels_limit: int | None = None,
+    labels_limit: int | float | str | None = None,
+    labels_from: str | None = None,
     layers: str | None = None,
     pooling: str = "auto",
     max_features: int = MAX_FEATURES,
@@ -47,7 +48,8 @@ def evaluate(
         data: labelled images; their test split is read once, or a part of them is set aside as test.
         readout: names of readouts, comma between them.
         size_px: side of the view; by default what the run was trained with.
-        labels_limit: how many labels may be used.
+        labels_limit: how many labels may be used: a count, or a share such as 10%.
+        labels_from: in its place, a file with the names of the images whose labels may be used, one a line.
         layers: ``all``, or layers by name, comma between them; by default the backbone's features alone, which are
             called ``final``.
         pooling: of a layer's map: ``auto``, or a published table's (paper, deep_cluster, rotnet, zhang, vissl_alexnet,
@@ -76,6 +78,7 @@ def evaluate(
             "size_px": stage.size_px if size_px is None else size_px,
             "readouts": {name.strip(): {} for name in readout.split(",") if name.strip()},
             "labels_limit": labels_limit,
+            "labels_from": labels_from,
             "layers": layers,
             "pooling": pooling,
             "max_features": max_features,

@@ -9,16 +9,21 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 from undercoat.errors import RunError
 from undercoat.files import make_folder, write_json
 from undercoat.training.log import read_log
 
 __all__ = [
+    "FAILED",
+    "JUDGED",
+    "REPORT",
     "STUDY",
     "claim",
     "copy_finished",
+    "holds_folder",
+    "joined",
     "progress_of",
     "read_study",
     "refuse_foreign",
@@ -26,13 +31,18 @@ __all__ = [
     "write_study",
 ]
 
-STUDY = "study.json"
+STUDY, FAILED, JUDGED, REPORT = "study.json", "failed.json", "judged.json", "report.html"
 State = Literal["finished", "unfinished", "not started"]
 
 
 def stages_folder(out: Path) -> Path:
     """Where each coat has a folder named by its digest."""
     return out / "stages"
+
+
+def holds_folder(out: Path) -> Path:
+    """Where workers say which coat each has in hand; empty when nobody works."""
+    return out / ".holds"
 
 
 def copy_finished(digest: str, source: Path, out: Path) -> bool:
@@ -46,14 +56,14 @@ def copy_finished(digest: str, source: Path, out: Path) -> bool:
         return False
     draft = here.with_name(f".{digest}.{os.getpid()}.tmp")
     try:
-        shutil.copytree(there, draft, ignore=shutil.ignore_patterns("features", "checkpoint.pt", "*.tmp"))
+        shutil.copytree(there, draft, ignore=shutil.ignore_patterns("features", "checkpoint.pt", "*.tmp", FAILED))
         draft.rename(here)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return True
 
 
-_OURS = {".lock", "cache", "stages", "baselines"}
+_OURS = {".lock", ".holds", "cache", "stages", "baselines"}
 
 
 def refuse_foreign(folder: Path, *, marker: str) -> None:
@@ -84,17 +94,57 @@ def claim(folder: Path) -> Iterator[None]:
     """
     make_folder(folder)
     with (folder / ".lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.seek(0)
-            raise RunError(
-                f"process {lock.read().strip() or '?'} is working in {folder}; wait for it, or choose another --out"
-            ) from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
+        if not _lock(lock, fcntl.LOCK_EX):
+            raise _at_work(lock, folder)
+        _sign(lock)
         yield
+
+
+@contextmanager
+def joined(folder: Path, recipe: str) -> Iterator[bool]:
+    """Work in the folder of a study beside other processes that run the same recipe there.
+
+    Args:
+        folder: of the study.
+        recipe: its digest.
+
+    Yields:
+        whether this process is the first.
+
+    Raises:
+        RunError: when another recipe is being run there, or a process works there that wants to be alone.
+    """
+    make_folder(folder)
+    with (folder / ".lock").open("a+") as lock:
+        first = _lock(lock, fcntl.LOCK_EX)
+        if first:
+            _sign(lock, recipe)
+        if not _lock(lock, fcntl.LOCK_SH):  # also gives up the exclusive lock, so that others can join
+            raise _at_work(lock, folder)
+        lock.seek(0)
+        if lock.read().split()[1:] != [recipe]:
+            raise _at_work(lock, folder, "on another recipe or with other settings ")
+        yield first
+
+
+def _lock(lock: TextIO, kind: int) -> bool:
+    try:
+        fcntl.flock(lock, kind | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _sign(lock: TextIO, *about: str) -> None:
+    lock.truncate(0)
+    lock.write(" ".join([str(os.getpid()), *about]))
+    lock.flush()
+
+
+def _at_work(lock: TextIO, folder: Path, how: str = "") -> RunError:
+    lock.seek(0)
+    process = next(iter(lock.read().split()), "?")
+    return RunError(f"process {process} is working {how}in {folder}; wait for it, or choose another --out")
 
 
 def write_study(out: Path, values: dict[str, Any]) -> None:

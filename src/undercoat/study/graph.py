@@ -13,6 +13,7 @@ from undercoat.backbones.trainable import batch_norms, set_trainable
 from undercoat.data import Canvases, open_data
 from undercoat.data.canvases import UNLABELLED
 from undercoat.errors import DataError
+from undercoat.functional.draws import permutation
 from undercoat.methods import method_class
 from undercoat.runtime import Runtime
 from undercoat.spec import canonical
@@ -22,7 +23,16 @@ from undercoat.study.expansion import Leaf
 from undercoat.study.resolution import StageFacts, resolve
 from undercoat.study.stage import Stage
 
-__all__ = ["DataShelf", "Graph", "Route", "build_graph", "init_images", "labelled_images", "pretraining_images"]
+__all__ = [
+    "DataShelf",
+    "Graph",
+    "Route",
+    "build_graph",
+    "init_images",
+    "labelled_images",
+    "pretraining_images",
+    "some_images",
+]
 
 
 def pretraining_images(canvases: Canvases) -> Canvases:
@@ -38,6 +48,27 @@ def pretraining_images(canvases: Canvases) -> Canvases:
     if not len(kept):
         raise DataError(f"{canvases.name} holds only test images, which pretraining must not see; name other data")
     return canvases.take(kept).without_labels()
+
+
+def some_images(canvases: Canvases, amount: int | float, *, seed: int) -> Canvases:
+    """Draw some of the images, without a look at their labels; a smaller amount is a part of every larger one.
+
+    Args:
+        canvases: N images.
+        amount: a count up to N, or a share in (0, 1]; at least one image is drawn.
+        seed: of the draw.
+
+    Raises:
+        DataError: for more images than there are.
+    """
+    count = max(1, round(amount * len(canvases))) if isinstance(amount, float) else amount
+    if count > len(canvases):
+        there = f"{canvases.name} has {len(canvases):,} to train on"
+        raise DataError(f"images_limit is {count:,}, but {there}; ask for fewer")
+    drawn = permutation(len(canvases), seed=seed, epoch=0, purpose="pretraining images")
+    taken = canvases.take(np.sort(drawn[:count]))
+    _, plus, mark = canvases.digest.partition("+")  # of labels, where they are read
+    return replace(taken, digest=f"{taken.digest}{plus}{mark}")
 
 
 def labelled_images(canvases: Canvases) -> Canvases:
@@ -198,7 +229,8 @@ class _Builder:
         assert stage.data is not None
         opened = self.shelf.open(stage.data, size_px=stage.canvas_px)
         reads = stage.kind == "pretrain" and method_class(stage.method).reads_labels
-        return labelled_images(opened) if reads else pretraining_images(opened)
+        seen = labelled_images(opened) if reads else pretraining_images(opened)
+        return seen if stage.images_limit is None else some_images(seen, stage.images_limit, seed=stage.seed)
 
     def _channels(self, leaf: Leaf) -> int:
         """Three, unless a stage says otherwise or the images have more kinds of light than grey and colour."""

@@ -23,7 +23,7 @@ from undercoat.evaluation import (
     pooled,
     train_and_test,
 )
-from undercoat.evaluation.few_labels import write_label_list
+from undercoat.evaluation.label_list import write_label_list
 from undercoat.evaluation.preparation import prepare
 from undercoat.evaluation.splitting import held_out
 from undercoat.interop import load_backbone

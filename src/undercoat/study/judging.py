@@ -55,4 +55,3 @@ def score_held_out(judge: Judge, graph: Graph, *, name: str, console: Console) -
     """
     found = (judge.evaluate_route(graph, route, study=name, console=console) for route in graph.routes)
     return [evaluation.rows[0].value for evaluation in found]
-

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf, nan
 from pathlib import Path
 
 from rich.console import Console
 from rich.tree import Tree
 
+from undercoat.errors import SpecError
 from undercoat.spec import canonical
 from undercoat.study.coat import Coat
+from undercoat.study.disk import Disk, disk_of
 from undercoat.study.folder import progress_of, stages_folder
 from undercoat.study.graph import Graph
+from undercoat.study.judging import Judged
+from undercoat.study.makespan import makespan
 from undercoat.study.pace import Pace, Rehearsal
 
 __all__ = ["Plan", "make_plan"]
@@ -26,8 +32,11 @@ class Plan:
         if_separate: stages there would be if no prefix were shared.
         steps: optimiser steps still to take.
         images: images that those steps will see.
-        seconds: expected, from measured steps; evaluation not counted.
+        seconds: expected of one worker, from measured steps or a stated rate; evaluation not counted.
         tree: the graph, to print.
+        coat_seconds: digest of a coat that is left → its share of ``seconds``.
+        parents: digest of a coat → that of the coat before.
+        disk: what the coats that are left will write.
     """
 
     coats: int
@@ -36,10 +45,26 @@ class Plan:
     images: int
     seconds: float
     tree: Tree
+    coat_seconds: Mapping[str, float]
+    parents: Mapping[str, str]
+    disk: Disk
+
+    def seconds_with(self, workers: int) -> float:
+        """Expected with several workers, each of which computes as fast as one does alone."""
+        return makespan(self.coat_seconds, self.parents, workers=workers) if self.seconds == self.seconds else nan
 
 
-def make_plan(graph: Graph, out: Path, *, device: str, console: Console, measure: bool = True) -> Plan:
-    """Work out what is left to do and how long it will take.
+def make_plan(
+    graph: Graph,
+    out: Path,
+    *,
+    device: str,
+    console: Console,
+    measure: bool = True,
+    images_per_second: float | None = None,
+    judges: Sequence[Judged] = (),
+) -> Plan:
+    """Work out what is left to do, how long it will take, and how much it will write.
 
     Args:
         graph: of the study.
@@ -47,10 +72,18 @@ def make_plan(graph: Graph, out: Path, *, device: str, console: Console, measure
         device: to measure on.
         console: shows the measuring.
         measure: take real steps to time them; otherwise ``seconds`` is NaN.
+        images_per_second: of every coat, for another machine; nothing is measured then, and looks at the whole set
+            that some methods take between passes are not counted.
+        judges: one for each protocol.
+
+    Raises:
+        SpecError: for a rate that is not above 0.
     """
+    if images_per_second is not None and not 0 < images_per_second < inf:
+        raise SpecError(f"images_per_second {images_per_second} is no speed; give a number above 0")
     pace_of: dict[str, Pace] = {}
     steps = images = 0
-    seconds = 0.0
+    seconds: dict[str, float] = {}
     states: dict[str, str] = {}
     for digest, coat in graph.coats.items():
         stage = coat.stage
@@ -60,17 +93,25 @@ def make_plan(graph: Graph, out: Path, *, device: str, console: Console, measure
         if todo == 0:
             continue
         steps, images = steps + todo, images + todo * stage.batch
-        if not measure:
-            continue
-        rehearsal = Rehearsal(coat)
-        if rehearsal.key not in pace_of:
-            console.print(f"timing {rehearsal}", highlight=False)
-            pace_of[rehearsal.key] = rehearsal.pace(device=device)
-            console.print(f"  {pace_of[rehearsal.key]}", highlight=False)
-        seconds += rehearsal.seconds(pace_of[rehearsal.key], done)
+        if images_per_second is not None:
+            seconds[digest] = todo * stage.batch / images_per_second
+        elif measure:
+            rehearsal = Rehearsal(coat)
+            if rehearsal.key not in pace_of:
+                pace_of[rehearsal.key] = _measured(rehearsal, device, console)
+            seconds[digest] = rehearsal.seconds(pace_of[rehearsal.key], done)
     separate = sum(len(route.coats) for route in graph.routes)
-    seconds = seconds if measure else float("nan")
-    return Plan(len(graph.coats), separate, steps, images, seconds, _tree(graph, states))
+    total = sum(seconds.values()) if measure or images_per_second is not None else nan
+    parents = {digest: coat.parent_digest for digest, coat in graph.coats.items()}
+    disk = disk_of(graph, out, judges)
+    return Plan(len(graph.coats), separate, steps, images, total, _tree(graph, states), seconds, parents, disk)
+
+
+def _measured(rehearsal: Rehearsal, device: str, console: Console) -> Pace:
+    console.print(f"timing {rehearsal}", highlight=False)
+    pace = rehearsal.pace(device=device)
+    console.print(f"  {pace}", highlight=False)
+    return pace
 
 
 @dataclass

@@ -73,7 +73,8 @@ def show(run: Path | str) -> str:
 def _describe(folder: Path, asked: Path) -> str:
     stage = yaml.safe_load((folder / "stage.yaml").read_text(encoding="utf-8"))
     state, step = progress_of(folder)
-    what = f"{stage['backbone']} from {stage['init'] or 'the coat before'}"
+    before = stage["name"] if stage["kind"] == "init" else "the coat before"
+    what = f"{stage['backbone']} from {stage['init'] or before}"
     if stage["kind"] != "init":
         what += f", {stage['method']} on {stage['data']} ({stage['images']:,} images), {stage['train']} trained"
     how_far = "finished" if state == "finished" else f"unfinished, step {step} of {stage['steps']}"

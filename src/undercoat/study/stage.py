@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from undercoat.backbones import frozen_text
 from undercoat.interop.initial import identity
-from undercoat.spec import Spec, digest
+from undercoat.spec import Spec, amount, digest
 from undercoat.training.optim import OptimiserSpec
 
 __all__ = ["K_MEANS", "NOT_IN_DIGEST", "Stage", "stage_digest"]
@@ -28,6 +28,8 @@ class Stage(Spec):
     Attributes:
         name: shown in chains, such as ``target``.
         data: images; their labels are never looked at.
+        images_limit: how many of the images that training may see are used: a count, or a share such as ``10%``; drawn
+            with the seed and without a look at labels, the smaller choice inside the larger.
         init: first weights: ``random``, a run, a file, ``timm/NAME``, ``imagenet-lite0``, ``k_means:DATA``. In a chain
             only the first stage has it.
         backbone: the network; may be left out where ``init`` implies it.
@@ -62,6 +64,7 @@ class Stage(Spec):
 
     name: str = "target"
     data: str | None = None
+    images_limit: int | float | None = None
     init: str | None = None
     backbone: str | None = None
     backbone_arguments: dict[str, Any] = {}
@@ -87,6 +90,11 @@ class Stage(Spec):
     seed: int = Field(default=0, ge=0)  # -1 says in tables that several seeds are meant
     checkpoint_every: int | None = Field(default=None, ge=1)
     log_every: int | None = Field(default=None, ge=1)
+
+    @field_validator("images_limit", mode="before")
+    @classmethod
+    def _amount(cls, value: Any) -> int | float | None:
+        return None if value is None else amount(value, name="images_limit")
 
     @field_validator("frozen", mode="before")
     @classmethod
@@ -157,7 +165,8 @@ def stage_digest(stage: Stage, *, data_digest: str, parent: str, init_digest: st
         init_digest: of the content of the images that first weights are made from.
     """
     values = {key: value for key, value in stage.model_dump(mode="json").items() if key not in NOT_IN_DIGEST}
-    values.pop("data")  # the digest of the content stands for it, wherever the images lie
+    values.pop("data")  # the digest of the content stands for both, wherever the images lie
+    values.pop("images_limit")
     values["init"] = None if stage.init is None else identity(stage.init)
     if stage.init_data is not None:
         values["init"] = K_MEANS + init_digest

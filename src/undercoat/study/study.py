@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,19 +12,21 @@ from typing import Any
 import yaml
 from rich.console import Console
 
+from undercoat.errors import RunError
 from undercoat.files import atomic
 from undercoat.runtime import require_one_process
 from undercoat.study.announcing import announce_chosen
 from undercoat.study.choosing import assumed, check_choices, chosen_before, settle, write_choices
 from undercoat.study.claim import check_claims, pairs_of
 from undercoat.study.coat import Coat, lay, open_folder
+from undercoat.study.crew import check_workers
 from undercoat.study.description import described
+from undercoat.study.disk import disk_of, shortage
 from undercoat.study.expansion import Leaf, expand, protocols_of
 from undercoat.study.folder import (
+    REPORT,
     STUDY,
-    claim,
     copy_finished,
-    progress_of,
     read_study,
     refuse_foreign,
     stages_folder,
@@ -34,22 +36,12 @@ from undercoat.study.graph import DataShelf, Graph, build_graph
 from undercoat.study.judge import Judge
 from undercoat.study.judging import Judged, judge_arms, score_held_out
 from undercoat.study.recipe import Recipe
+from undercoat.study.running import Crew, finished_part, join
+from undercoat.study.status import StageStatus, status_of
 from undercoat.study.watching import knn_watch
 from undercoat.training.schedule import watch_points
 
 __all__ = ["StageStatus", "Study"]
-
-
-@dataclass(frozen=True)
-class StageStatus:
-    """How far one coat of a study is."""
-
-    digest: str
-    chain: str
-    seed: int
-    state: str
-    step: int
-    steps: int
 
 
 class Study:
@@ -92,16 +84,19 @@ class Study:
     def graph(self) -> Graph:
         """Resolve every stage of what was chosen, or else of the first values; opens (and may decode) the data."""
         if self._graph is None:
-            settled, _ = assumed(self.recipe, chosen_before(self.out))
-            self._graph = self._build(expand(settled))
+            self._graph = self.build(self._leaves())
         return self._graph
+
+    def _leaves(self) -> list[Leaf]:
+        return expand(assumed(self.recipe, chosen_before(self.out))[0])
 
     def expected_graph(self) -> Graph:
         """Like :meth:`graph`, with the coats that are laid only to choose a setting."""
         settled, tried = assumed(self.recipe, chosen_before(self.out))
-        return self._build([*expand(settled), *tried])
+        return self.build([*expand(settled), *tried])
 
-    def _build(self, leaves: list[Leaf]) -> Graph:
+    def build(self, leaves: list[Leaf]) -> Graph:
+        """Resolve the stages of some arms and seeds."""
         return build_graph(leaves, self.shelf, stages_folder(self.out), device=self.device)
 
     def judges(self) -> list[Judged]:
@@ -120,43 +115,70 @@ class Study:
             found[-1][1].check(graph)
         return found
 
-    def run(self) -> Path:
+    def run(self, *, workers: int = 1, only_judge: bool = False) -> Path:
         """Choose what is to be chosen, lay every coat that is not finished, judge every arm, write table and report.
+
+        Called in several processes at the same time, it shares the work among them.
+
+        Args:
+            workers: processes that lay coats side by side, each with its share of cores and GPUs. With more than one,
+                a script calls this below ``if __name__ == "__main__":``.
+            only_judge: lay nothing; judge the arms of which every seed is finished, also while others lay the rest.
 
         Raises:
             Interrupted: after saving; calling again goes on.
-            RunError: when ``reuse`` holds no study.
+            RunError: when ``reuse`` holds no study; when coats failed, after all others were laid and judged; for
+                ``only_judge`` before the recipe's choices are made.
             SpecError: for a recipe that cannot be run as it is, before any work.
         """
+        check_workers(workers)
         require_one_process("a study")
         refuse_foreign(self.out, marker=STUDY)
         if self.reuse is not None:
             read_study(self.reuse)
-        with claim(self.out):
+        self._leaves()  # a recipe that cannot be written out is refused before there is a folder
+        if only_judge and len(chosen_before(self.out)) < len(self.recipe.choose):
+            raise RunError(f"{self.out} has not chosen all settings yet, which comes before judging; run it first")
+        with join(self.out, self.recipe, workers) as crew:
             judges = self.judges()
             self._describe(self.graph(), judges)
-            if self.recipe.choose:
-                self._settle()
+            if self.recipe.choose and not only_judge:
+                self._settle(crew)
                 self._describe(self.graph(), judges)
             graph = self.graph()
-            self._lay_all(graph)
-            asked = pairs_of(self.recipe.claims)
+            if not only_judge:
+                self._warn_of_disk(graph, judges, workers)
+                crew.lay_all(self, graph, self._leaves())
+            with crew.judging(graph) as wanted:
+                if wanted:
+                    self._judge(judges, finished_part(graph, self.out))
+            if not only_judge:
+                crew.refuse_incomplete(graph)
+        return self.out / REPORT
+
+    def _judge(self, judges: list[Judged], graph: Graph) -> None:
+        """Judge the arms that are finished, and write the report of all."""
+        from undercoat.report import write_report, write_summary
+
+        arms = {route.arm for route in graph.routes}
+        asked = [pair for pair in pairs_of(self.recipe.claims) if arms.issuperset(pair)]
+        if arms:
             judge_arms(judges, graph, self.out, name=self.recipe.name, console=self.console, asked=asked)
-        from undercoat.report import build, write_summary
-
         write_summary(self.out)
-        return build(self.out)
+        write_report(self.out)
 
-    def _settle(self) -> None:
+    def _settle(self, crew: Crew) -> None:
         """Make the choices that the recipe asks for, on held-out training images."""
         protocol = self.recipe.judged_by
         assert protocol is not None
         judge = Judge(protocol, self.shelf, self.out, self.device, choosing=True)
 
         def score(leaves: list[Leaf]) -> list[float]:
-            graph = self._build(leaves)
-            self._lay_all(graph)
-            return score_held_out(judge, graph, name=self.recipe.name, console=self.console)
+            graph = self.build(leaves)
+            crew.lay_all(self, graph, leaves)
+            crew.refuse_incomplete(graph)
+            with crew.alone():
+                return score_held_out(judge, graph, name=self.recipe.name, console=self.console)
 
         _, made = settle(self.recipe, score)
         write_choices(self.out, made)
@@ -164,12 +186,14 @@ class Study:
             self.console.print(f"chosen: {one}", highlight=False)
         self._graph = None
 
-    def _lay_all(self, graph: Graph) -> None:
-        for number, coat in enumerate(graph.coats.values(), start=1):
-            self._lay(graph, coat, number)
+    def _warn_of_disk(self, graph: Graph, judges: list[Judged], workers: int) -> None:
+        sentence = shortage(disk_of(graph, self.out, judges), self.out, workers=workers)
+        if sentence:
+            self.console.print(sentence, style="yellow", highlight=False, markup=False)
 
-    def _lay(self, graph: Graph, coat: Coat, number: int) -> None:
-        folder = stages_folder(self.out) / coat.digest
+    def lay(self, graph: Graph, coat: Coat) -> None:
+        """Lay one coat of a graph, or go on with it; one that is finished stays as it is."""
+        folder, number = stages_folder(self.out) / coat.digest, list(graph.coats).index(coat.digest) + 1
         title = f"coat {number}/{len(graph.coats)}  {graph.readable(coat.digest)}  seed {coat.stage.seed}"
         if self.reuse is not None and copy_finished(coat.digest, self.reuse, self.out):
             self.console.print(f"{title}  [dim]copied from {self.reuse}[/dim]", highlight=False)
@@ -178,14 +202,20 @@ class Study:
             self.console.print(f"{title}  [dim]finished before[/dim]", highlight=False)
             return
         self.console.print(title, highlight=False)
-        news = [row for row in coat.resolution.chosen if row not in self._announced]
-        announce_chosen(self.console, news)
-        self._announced += news
+        self.announce([coat])
         watch, points = None, frozenset[int]()
         if self.recipe.judged_by is not None and coat.stage.kind == "pretrain":
             points = watch_points(coat.stage.steps or 0, self.recipe.watch)
             watch = knn_watch(self.recipe.judged_by, self.shelf, coat.stage.precision)
         lay(coat, folder, device=self.device, watch=watch, watch_at=points)
+
+    def announce(self, coats: Iterable[Coat], *, aloud: bool = True) -> None:
+        """Say what was chosen for the user, each choice once; not ``aloud``, leave it to another process."""
+        for coat in coats:
+            news = [row for row in coat.resolution.chosen if row not in self._announced]
+            if aloud:
+                announce_chosen(self.console, news)
+            self._announced += news
 
     def _describe(self, graph: Graph, judges: list[Judged]) -> None:
         """Write what this study is: ``study.yaml`` and ``study.json``."""
@@ -202,18 +232,7 @@ class Study:
         Raises:
             RunError: when the folder holds no study.
         """
-        folder = Path(out)
-        found: dict[str, StageStatus] = {}
-        for arm in read_study(folder)["arms"]:
-            for seed, digests in arm["stages"].items():
-                for position, digest in enumerate(digests):
-                    state, step = progress_of(stages_folder(folder) / digest)
-                    spec = stages_folder(folder) / digest / "stage.yaml"
-                    steps = int((yaml.safe_load(spec.read_text("utf-8")).get("steps") or 0) if spec.exists() else 0)
-                    chain = ">".join(arm["coats"][: position + 1])
-                    done = steps if state == "finished" else step
-                    found.setdefault(digest, StageStatus(digest, chain, int(seed), state, done, steps))
-        return list(found.values())
+        return list(status_of(out).coats)
 
 
 def command_line() -> str:
