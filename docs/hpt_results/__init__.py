@@ -1,0 +1,1 @@
+"""The parts of docs/make_hpt_results.py."""
