@@ -84,6 +84,7 @@ class TestViper:
             ("id,name\n", "has not the columns"),
             ("id,name\nx,sky\n", "has a row without whole numbers"),
             ("id,name\n2,sky\n2,road\n", "has class 2 (road) twice"),
+            ("id,name,evaluated\n2,sky,0\n3,road,0\n", "has no class that counts; write 1 into 'evaluated'"),
             ("id,name\n2,sky\n", "values that '"),
             ("id,name,red,green,blue\n2,sky,1,2\n", "has a row without whole numbers"),
         ],
@@ -109,8 +110,8 @@ class TestViper:
         ("change", "hint"),
         [
             (lambda path: Image.new("L", (11, 10), 3).save(path), "has 11 × 10 pixels and its image 12 × 10"),
-            (lambda path: path.write_bytes(path.read_bytes()[:60]), "is damaged"),
-            (lambda path: path.write_text("no mask"), "is damaged"),
+            (lambda path: path.write_bytes(path.read_bytes()[:60]), "cannot be used: damaged"),
+            (lambda path: path.write_text("no mask"), "cannot be used: not an image"),
             (lambda path: path.with_name("001_00099.png").write_bytes(b""), "001_00099.jpg"),
         ],
     )
@@ -212,6 +213,9 @@ class TestXview:
             (lambda text: text[:-40], "is cut off or no JSON"),
             (lambda text: text.replace('"10,20,31,40"', '"10,20,31"', 1), "feature 1 of"),
             (lambda text: text.replace('"type_id"', '"type"', 1), "without 'type_id'"),
+            (lambda text: text.replace('"10,20,31,40"', '"nan,20,31,40"', 1), "feature 1 of"),
+            (lambda text: text.replace('"type_id": 18', '"type_id": 1e999', 1), "feature 1 of"),
+            (lambda text: text.replace('"type_id": 18', '"type_id": 18.5', 1), "feature 1 of"),
             (lambda text: text.replace('"features"', '"feature"', 1), "has no list 'features'"),
             (lambda text: text.replace("5.tif", "x.tif"), "3 of the 3 images that"),
         ],
@@ -222,6 +226,14 @@ class TestXview:
         with pytest.raises(DataError) as error:
             list_data(f"xview:{tmp_path}")
         assert hint in str(error.value)
+
+    def test_a_table_of_names_as_windows_saves_it(self, tmp_path):
+        path = xview(tmp_path, 10, (40, 60)) / "xview_class_labels.txt"
+        path.write_bytes(b"\xef\xbb\xbf11:Plane\r\n18:Small Car\r\n")
+        assert list_data(f"xview:{tmp_path}").classes == ("Plane", "Small Car")
+        path.write_text("11:Car\n18:Car\n")
+        with pytest.raises(DataError, match=r"line 2 of .* has the name 'Car' once more"):
+            list_data(f"xview:{tmp_path}")
 
     def test_names_that_are_no_names(self, tmp_path):
         (xview(tmp_path, 1, (20, 30)) / "xview_class_labels.txt").write_text("eleven\n")

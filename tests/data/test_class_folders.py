@@ -92,6 +92,10 @@ def empty_list(root):
     (root / "resisc45-test.txt").write_text("\n")
 
 
+def image_in_a_second_class(root):
+    picture(root / "NWPU-RESISC45" / "beach" / "airplane_001.jpg")
+
+
 def image_beside_the_folders(root):
     picture(root / "NWPU-RESISC45" / "airplane_001.jpg")
 
@@ -114,6 +118,7 @@ def no_folders(root):
         (without_a_list, r"has resisc45-test.txt, resisc45-train.txt and not resisc45-val.txt; put all three"),
         (list_that_overlaps, r"resisc45-test.txt' names images of another split too \(airplane_001.jpg\)"),
         (empty_list, r"resisc45-test.txt' is empty"),
+        (image_in_a_second_class, "has 'airplane/airplane_001.jpg' and 'beach/airplane_001.jpg', which are one image"),
         (image_beside_the_folders, r"images in no class folder, or deeper \(airplane_001.jpg\)"),
         (one_class, "has images of one class only; RESISC-45 has 45"),
         (no_folders, "holds no class folders, so it is no RESISC-45 as published"),
@@ -123,4 +128,13 @@ def test_half_a_set_is_refused_in_one_sentence(harm, said, tmp_path):
     root = resisc(tmp_path / "set")
     harm(root)
     with pytest.raises(DataError, match=said):
+        list_data(f"resisc:{root}")
+
+
+def test_a_converted_copy_beside_the_original_is_refused_without_lists_too(tmp_path):
+    root = resisc(tmp_path / "set", lists=False)
+    picture(root / "NWPU-RESISC45" / "beach" / "airplane_001.jpg")  # another picture, for all that is known
+    assert len(list_data(f"resisc:{root}")) == 16
+    picture(root / "NWPU-RESISC45" / "beach" / "beach_001.png")
+    with pytest.raises(DataError, match=r"has 'beach/beach_001.jpg' and 'beach/beach_001.png', which are one image"):
         list_data(f"resisc:{root}")

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import warnings
 import zipfile
 
 import numpy as np
@@ -203,6 +204,10 @@ class TestTable:
             ("path,age\na.png,3\n", "'_age' would be passed over"),
             ("path;label\na.png;x\n", "save it with commas"),
             ("path,label\na.png,x\na.png,y\n", "lines 2 and 3"),
+            ("path,label\na.png,x\n./a.png,y\n", "'./a.png' stands on lines 2 and 3"),
+            ("path,label\na.png,nan\n", "line 2 .* has the label 'nan', which stands for a missing value"),
+            ("path,group\na.png,NaN\n", "line 2 .* has the group 'nan'"),
+            ("path\na\0.png\n", "none is there"),
             ("path,label\na.png,x,y\n", "line 2 .* has not 2 fields"),
             ("path,label\na.png\n", "line 2 .* has not 2 fields"),
             ("path,label\n,x\n", "line 2 .* has no path"),
@@ -368,6 +373,16 @@ class TestZip:
         assert canvases.skipped == (("pets/readme.md", "not an image (.md)"),)
 
     def test_damaged(self, tmp_path):
+        for names, hint in (
+            (("train/a/1.png", "train/a/1.png"), "two files called 'train/a/1.png'"),
+            (("train\\a\\1.png", "train\\b\\1.png"), "its classes would be lost"),
+        ):
+            with warnings.catch_warnings(), zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+                warnings.simplefilter("ignore")  # zipfile warns of a name that is there already
+                for name in names:
+                    archive.writestr(name, b"")
+            with pytest.raises(DataError, match=hint):
+                list_data(tmp_path / "b.zip")
         (tmp_path / "a.zip").write_bytes(b"PK\3\4 no zip")
         with pytest.raises(DataError, match="cannot be opened as a zip"):
             list_data(tmp_path / "a.zip")

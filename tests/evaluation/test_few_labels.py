@@ -177,6 +177,32 @@ def test_no_class_loses_its_only_image_to_the_held_out_part(make):
     assert found.tolist() == [False, True, False, True]  # image 0 has the only label of the second class
 
 
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_named_validation_images_are_one_of_each_class_too(seed, several, make):
+    train = replace(make(60), splits=np.array(["train"] * 45 + ["val"] * 15))
+    if several:
+        train = with_labels(train, np.eye(3, dtype=np.uint8)[train.labels])
+    chosen = {limit: limited(train, limit, seed=seed) for limit in (6, 12, 30)}
+    held = train.take(chosen[6]).splits == "val"
+    marks = np.asarray(train.labels)[chosen[6]] if several else np.eye(3)[train.labels[chosen[6]]]
+    assert marks[held].sum(axis=0).tolist() == marks[~held].sum(axis=0).tolist() == [1, 1, 1]
+    assert set(chosen[6]) < set(chosen[12]) < set(chosen[30])
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_limit_of_everything_is_no_limit(several, make):
+    train, test = (make(count, seed=count, multi_label=several) for count in (45, 20))
+    readouts = {"linear": {"epochs": 2, "lrs": [0.1, 1.0]}}
+    plain, full = (
+        prepare(train, test, Protocol(data="coloured", size_px=8, readouts=readouts, labels_limit=limit))
+        for limit in (None, "100%")
+    )
+    assert full.notes == plain.notes
+    assert full.train.rows.tolist() == plain.train.rows.tolist()
+    assert full.held_out.tolist() == plain.held_out.tolist()
+
+
 def test_a_protocol_that_chooses_gets_two_of_each_class(make):
     protocol = Protocol(data="coloured", size_px=8, labels_limit="1%", readouts=CHOOSES)
     prepared = prepare(make(90), make(30, seed=1), protocol)

@@ -70,6 +70,11 @@ def test_the_published_falls_in_both_readings():
         assert [fall * 256 / 1024 for fall in falls] == [30, 60]
 
 
+def test_the_first_step_of_a_short_run_has_the_full_rate():
+    assert Budget.of("1 step").falls((1 / 3, 2 / 3), steps=1) == (1, 1)
+    assert Budget.of("5 steps").falls((1 / 3,), steps=5, schedule="as_run", accumulation=4) == (1,)
+
+
 @pytest.mark.parametrize(("count", "step", "steps"), [(1000, 256, 352), (256, 256, 90), (100, 100, 90), (10, 10, 90)])
 def test_a_step_is_capped_by_the_data(count, step, steps, make):
     run = build_readout("fine_tune", {"preset": "paper"}).run_on(make(4), once(), 0)

@@ -40,6 +40,15 @@ def test_a_group_stays_on_one_side(make):
     assert not set(train.groups[part]) & set(train.groups[~part])
 
 
+def test_named_test_images_of_a_patient_who_was_learned_from_are_refused(make):
+    groups = np.array(["ann", "ben", "ann", "", "", ""])
+    canvases = replace(make(6), groups=groups, splits=np.array(["train", "train", "test", "test", "train", "val"]))
+    with pytest.raises(DataError, match=r"1 groups of .* are on both sides, .* \(such as 'ann'\)"):
+        train_and_test(canvases, test_fraction=0.2, seed=0)
+    apart = replace(canvases, groups=np.array(["ann", "ben", "cat", "", "", ""]))
+    assert set(train_and_test(apart, test_fraction=0.2, seed=0)[1].groups) == {"cat", ""}
+
+
 @pytest.mark.parametrize("splits", [["test"] * 4, ["val"] * 4])
 def test_one_part_alone_is_refused(splits, make):
     with pytest.raises(DataError, match="none would be for"):

@@ -94,6 +94,19 @@ def test_before_the_first_budget_is_a_bound_and_no_number_of_its_own():
     assert found.ratio == 1000
 
 
+def test_ends_that_rest_on_a_smallest_budget_are_bounds():
+    at_once = speed_up(BUDGETS, curve(0.1, 3, 0.02), BUDGETS, curve(0.9, 3, 0.02))
+    assert (at_once.low_is_bound, at_once.high_is_bound) == (False, True)
+    slow = speed_up([100], np.array([[0.5], [0.52], [0.51]]), BUDGETS, curve(0.3, 3, 0.02, slope=0.12))
+    assert (slow.slow.outcome, slow.fast.outcome) == ("at once", "reached")
+    assert (slow.low_is_bound, slow.high_is_bound) == (True, False)
+    some = speed_up(BUDGETS, curve(0.1, 3, 0.02), BUDGETS, curve(0.395, 3, 0.03)[::-1])
+    assert some.fast.outcome == "reached"  # by the mean; some resamples begin above the level
+    assert (some.low_is_bound, some.high_is_bound) == (False, True)
+    inside = speed_up(BUDGETS, curve(0.1, 3, 0.02), BUDGETS, curve(0.2, 3, 0.02))
+    assert (inside.low_is_bound, inside.high_is_bound) == (False, False)
+
+
 def test_a_named_level_may_be_one_that_the_slow_curve_never_reaches():
     found = speed_up(BUDGETS, curve(0.1), BUDGETS, curve(0.2), level=0.55)
     assert (found.slow.outcome, found.fast.outcome, found.ratio) == ("never", "reached", None)

@@ -154,6 +154,13 @@ def test_filters_for_colours_are_spread_over_more_channels(source, checkpoint):
         assert torch.allclose(ours, conv2d(colours, source.trunk.conv1.weight), atol=1e-5)
 
 
+def test_filters_that_were_summed_keep_the_librarys_mean(source, tmp_path):
+    torch.save(source.trunk.state_dict(), tmp_path / "plain.pth")  # timm's names imply what timm says
+    grey = open_foreign(tmp_path / "plain.pth", channels=1).backbone
+    assert grey.mean.item() == pytest.approx((0.485 + 0.456 + 0.406) / 3)
+    assert grey.std.item() == pytest.approx((0.229 + 0.224 + 0.225) / 3)
+
+
 def test_a_grey_network_stays_grey(tmp_path):
     grey = build_backbone("timm/resnet18", channels=1)
     torch.save(solo_learn(grey.trunk.state_dict()), tmp_path / "grey.ckpt")
@@ -221,6 +228,34 @@ def test_weights_of_a_training_that_diverged_are_refused(small, tmp_path):
     torch.save(content, small)
     with pytest.raises(WeightsError, match=r"NaN or infinity\) in 1 tensors, such as 'layer4.0.conv1.weight'"):
         import_weights(small, to=tmp_path / "base", backbone="resnet10t")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda weight: (100 * weight).to(torch.int8), "'layer4.0.conv1.weight' is of int8"),
+        (lambda weight: weight.to(torch.complex64), "'layer4.0.conv1.weight' is of complex64"),
+        (lambda weight: weight.to_sparse(), "'layer4.0.conv1.weight' is sparse"),
+        (lambda weight: weight.to("meta"), "'layer4.0.conv1.weight' holds no values"),
+    ],
+)
+def test_tensors_that_are_no_plain_numbers_are_refused(change, message, small, tmp_path):
+    content = torch.load(small, weights_only=True)
+    content["module.encoder_q.layer4.0.conv1.weight"] = change(content["module.encoder_q.layer4.0.conv1.weight"])
+    torch.save(content, small)
+    with pytest.raises(WeightsError, match=message):
+        import_weights(small, to=tmp_path / "base", backbone="resnet10t")
+
+
+def test_variances_below_zero_are_refused_and_odd_counters_passed_over(small, tmp_path):
+    content = torch.load(small, weights_only=True)
+    content["module.encoder_q.layer4.0.bn1.num_batches_tracked"] = torch.tensor([1, 2])
+    torch.save(content, small)
+    import_weights(small, to=tmp_path / "base", backbone="resnet10t")
+    content["module.encoder_q.layer4.0.bn1.running_var"][3] = -0.5
+    torch.save(content, small)
+    with pytest.raises(WeightsError, match=r"variances below 0 in 1 tensors, such as 'layer4.0.bn1.running_var'"):
+        import_weights(small, to=tmp_path / "other", backbone="resnet10t")
 
 
 @pytest.mark.parametrize(

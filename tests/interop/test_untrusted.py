@@ -118,6 +118,7 @@ def test_a_file_that_is_cut_off_is_one_sentence(name, kept, tmp_path):
     [
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "only a pointer of git LFS"),
         (b"<!DOCTYPE html><html>", "is a web page"),
+        (b"\n<!doctype html>\n<HTML>", "is a web page"),
         (b"\x89PNG\r\n\x1a\n" + bytes(100), "cannot be read as weights"),
         (b"hello there, these are no weights at all", "cannot be read as weights"),
     ],
@@ -126,6 +127,19 @@ def test_what_is_often_taken_for_weights_is_said_to_be_what_it_is(content, messa
     (tmp_path / "f.pth").write_bytes(content)
     with pytest.raises(WeightsError, match=message):
         read_content(tmp_path / "f.pth")
+
+
+@pytest.mark.parametrize("name", ["model-00001-of-00002.safetensors", "model.safetensors.index.json"])
+def test_weights_in_several_files_are_said_to_be_that(name, tmp_path):
+    save_file(STATE, tmp_path / name)
+    with pytest.raises(WeightsError, match="one part of weights in several files; join them"):
+        read_content(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["f.pth", "f.SafeTensors", "f.bin"])
+def test_safetensors_are_known_by_their_content(name, tmp_path):
+    save_file(STATE, tmp_path / name)
+    assert read_content(tmp_path / name).keys() == STATE.keys()
 
 
 def test_a_dictionary_that_holds_itself_ends(tmp_path):

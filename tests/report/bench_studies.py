@@ -81,6 +81,27 @@ def separability(
     return write(root, arms, rows, seeds, axes=[axis])
 
 
+def two_axes(root: Path, seeds: Sequence[int] = (0, 1, 2)) -> Path:
+    """Target and hpt over steps times augmentations, random and base beside; hpt lacks 500 steps of crop only."""
+    path, names = "stages.target.augmentation", ("full", "crop only")
+    arms = [_arm("random", (), seeds), _arm("base", ("net",), seeds)]
+    rows = _rows("random", 0.40, seeds) + _rows("base", 0.55, seeds)
+    for family, coats in (("hpt", ("net", "target: moco_v2")), ("target", ("target: moco_v2",))):
+        places = [(one, steps) for one in names for steps in (50, 500, 5000)]
+        for one, steps in places:
+            if (family, one, steps) == ("hpt", "crop only", 500):
+                continue
+            name = f"{family}[steps={steps}, augmentation={one}]"
+            level = 0.40 + 0.05 * math.log10(steps / 5) + (0.05 if family == "hpt" else 0) - 0.03 * (one != "full")
+            arms.append(_arm(name, coats, seeds, family, at={STEPS: steps, path: one}))
+            rows += _rows(name, level, seeds, steps=steps)
+    axes = [
+        {"path": STEPS, "name": "steps", "values": [50, 500, 5000], "labels": ["50", "500", "5000"]},
+        {"path": path, "name": "augmentation", "values": list(names), "labels": list(names)},
+    ]
+    return write(root, arms, rows, seeds, axes=axes)
+
+
 def few_labels(root: Path, seeds: Sequence[int] = (0, 1)) -> Path:
     """Three arms judged with 50, 200 and all 1,500 labels."""
     path = "protocol.labels_limit"

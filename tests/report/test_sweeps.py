@@ -13,6 +13,7 @@ import pytest
 from report import bench_studies
 from undercoat.records import Record, append
 from undercoat.report import build, export_figures, load, write_report
+from undercoat.report.marks import STYLES
 from undercoat.report.speed_ups import convergences, convergences_text
 from undercoat.report.sweep_figures import sweep_drawings
 from undercoat.report.sweeps import sweeps
@@ -183,6 +184,69 @@ def test_arms_that_are_there_without_a_step_are_named(steps):
     found = load(steps)
     rows = [replace(row, value=0.9) if row.arm == "base" else row for row in found.rows]
     assert "base lies above it without any" in str(convergences(replace(found, rows=rows, every_row=rows))[0])
+
+
+def test_a_speed_up_without_all_budgets_is_provisional(steps):
+    found = load(steps)
+    assert "provisional" not in str(convergences(found)[0])
+    rows = [row for row in found.rows if row.arm != "target[steps=50000]"]
+    knn = convergences(replace(found, rows=rows, every_row=rows))[0]
+    assert str(knn).endswith("; provisional, for target[steps=50000] is not there yet.")
+
+
+def test_values_of_arms_with_axes_of_their_own_stand_in_order(steps):
+    study = json.loads((steps / "study.json").read_text(encoding="utf-8"))
+    own = {"target": ["500", "50000"], "hpt": ["50", "5000"]}
+    study["arms"] = [
+        {**arm, "labels": {f"stages.{arm['arm']}.steps": label for label in arm["labels"].values()}}
+        for arm in study["arms"]
+        if not arm["labels"] or {*arm["labels"].values()} <= {*own[arm["arm"]]}
+    ]
+    study["axes"] = [{"path": f"stages.{name}.steps", "name": "steps", "labels": one} for name, one in own.items()]
+    (steps / "study.json").write_text(json.dumps(study), encoding="utf-8")
+    (sweep,) = sweeps(load(steps))
+    assert sweep.labels == ("50", "500", "5000", "50000")
+    places = {line.name: [sweep.labels[spot.place] for spot in line.spots] for line in sweep.lines}
+    assert places == own
+
+
+@pytest.fixture
+def two_axes(tmp_path):
+    return load(bench_studies.two_axes(tmp_path / "two"))
+
+
+def test_of_two_axes_lines_hold_one_place_of_the_other(two_axes):
+    for sweep in sweeps(two_axes):
+        for line in sweep.lines:
+            others = {tuple(v for k, v in spot.arm.labels.items() if k not in sweep.paths) for spot in line.spots}
+            assert len(others) == 1
+            assert len({spot.place for spot in line.spots}) == len(line.spots)
+
+
+def test_speed_is_compared_at_the_same_place_of_the_other_axis(two_axes):
+    pairs = {(one.slow, one.fast) for one in convergences(two_axes)}
+    assert pairs == {
+        (f"target[augmentation={one}]", f"hpt[augmentation={one}]") for one in ("full", "crop only")
+    }  # fmt: skip
+
+
+def test_a_line_over_a_value_without_a_run_says_so(two_axes, steps):
+    said = "Lines pass straight over values without a measurement: hpt[augmentation=crop only] (500)."
+    assert said in sweep_drawings(two_axes)[0].remark
+    assert "pass straight" not in sweep_drawings(load(steps))[0].remark
+
+
+def test_no_two_lines_of_a_figure_look_alike(two_axes):
+    for drawing in sweep_drawings(two_axes):
+        styles = [style % STYLES for _, style in drawing.lines]
+        assert len(set(styles)) == len(styles) <= STYLES
+
+
+def test_changes_of_one_seed_have_no_bands_and_say_nothing_of_them(tmp_path):
+    found = load(bench_studies.augmentation(tmp_path / "one", seeds=(0,)))
+    drawing = next(one for one in sweep_drawings(found) if "change" in one.stem)
+    assert all(row[4] is None for row in drawing.data)
+    assert "Bands" not in drawing.remark
 
 
 def test_budgets_of_a_coat_below_another_are_not_compared(steps):

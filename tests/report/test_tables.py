@@ -13,6 +13,7 @@ from undercoat.records import Record
 from undercoat.report import Arm, arms_of, arms_table, summary_table, to_csv, to_latex, to_markdown
 from undercoat.report.estimates import Measure, difference, estimate, measures, null_estimate
 from undercoat.report.tables import value_text
+from undercoat.report.wording import signed
 
 KNN = Measure("knn", "accuracy", "twemoji")
 
@@ -167,3 +168,8 @@ def test_long_arm_names_are_folded_not_cut():
 
 def test_a_table_of_nothing_is_a_sentence():
     assert printed(arms_table([], []), 80) == "No arm was measured yet.\n"
+
+
+def test_a_difference_that_is_rounding_error_reads_as_zero() -> None:
+    assert signed(0.1 + 0.2 - 0.3) == signed(-5e-18) == "0.000"
+    assert signed(-1e-6) == "−0.000001"

@@ -107,6 +107,10 @@ def study(report: Path) -> int:
     console.print(summary_table(arms_table(found.rows, found.arms)))
     _layers(found.rows, found.arms)
     _say(console, found.rows, found.arms)
+    if found.notes:
+        console.print("Remarks", style="bold")
+    for note in found.notes:
+        console.print(Padding(note, (0, 0, 0, 2)), highlight=False, markup=False)
     claims = judge_claims(found.study.get("claims") or [], found.rows)
     if claims:
         console.print("Claims", style="bold")

@@ -127,6 +127,8 @@ def _options(options: str, text: str) -> dict[str, str]:
             raise SpecError(f"'{key}' in '{text}' is no option of a data spec{near}")
         if not found or not value:
             raise SpecError(f"option '{key}' in '{text}' has no value; write {key}=…")
+        if key in given:
+            raise SpecError(f"option '{key}' stands twice in '{text}'; leave one out")
         given[key] = value
     return given
 

@@ -21,13 +21,16 @@ def class_order(names: set[str]) -> tuple[str, ...]:
     """Sort class names: as numbers when all of them are, otherwise as text.
 
     Example:
-        >>> class_order({"10", "9"}), class_order({"b", "a"})
-        (('9', '10'), ('a', 'b'))
+        >>> class_order({"10", "9"}), class_order({"b", "a"}), class_order({"1", "01", "1.0"})
+        (('9', '10'), ('a', 'b'), ('01', '1', '1.0'))
     """
     try:
-        return tuple(sorted(names, key=float))
+        numbers = {name: float(name) for name in names}
     except ValueError:
         return tuple(sorted(names))
+    if any(number != number for number in numbers.values()):  # "nan" is in no order with numbers
+        return tuple(sorted(names))
+    return tuple(sorted(names, key=lambda name: (numbers[name], name)))  # "1" and "01" in one order on every machine
 
 
 def number_labels(texts: Sequence[str]) -> tuple[tuple[str, ...], Labels]:

@@ -75,10 +75,11 @@ def _count(train: Canvases, limit: int | float, *, chooses: bool, seed: int) -> 
 def limited(train: Canvases, limit: int, *, seed: int) -> NDArray[np.int64]:
     """Choose which images keep their labels when only ``limit`` labels may be used.
 
-    Every class keeps its share, and at least two images while the limit allows. With several labels an image, the
-    first images go to the classes that have none (then one) yet, the rarest class first; after that an image counts
-    for the rarest of its classes. A smaller limit chooses a part of what a larger one chooses, so that curves over
-    labels are not blurred by the choice.
+    Every class keeps its share, and at least two images while the limit allows; where the data names validation
+    images, one of the two is such an image if the class has any, so that there is one to fit and one to choose on. With
+    several labels an image, the first images go to the classes that have none (then one) yet, the rarest class first;
+    after that an image counts for the rarest of its classes. A smaller limit chooses a part of what a larger one
+    chooses, so that curves over labels are not blurred by the choice.
 
     Args:
         train: N labelled images.
@@ -100,9 +101,9 @@ def _order(train: Canvases, seed: int) -> NDArray[np.int64]:
 
 def _ranks(train: Canvases, order: NDArray[np.int64]) -> NDArray[np.float64]:
     """(N,) which images come first: -2 and -1 for a class's first and second, then 0..1, the share used up by then."""
-    labels = np.asarray(train.labels)
+    labels, held = np.asarray(train.labels), np.asarray(train.splits == "val")
     if not train.multi_label:
-        return _shares(labels, order, certain=2)
+        return _shares(labels, _both_kinds_first(labels, held, order), certain=2)
     counts = class_counts(train)
     rarest = np.where(labels > 0, counts, len(train) + 1).argmin(axis=1)
     rank = _shares(np.where(labels.any(axis=1), rarest, -1), order, certain=0)
@@ -110,8 +111,21 @@ def _ranks(train: Canvases, order: NDArray[np.int64]) -> NDArray[np.float64]:
         for c in np.argsort(counts, kind="stable"):
             mine = order[labels[order, c] > 0]
             if (rank[mine] < 0).sum() < min(certain, len(mine)):
-                rank[mine[rank[mine] >= 0][0]] = certain - 3
+                free, first = mine[rank[mine] >= 0], mine[rank[mine] < 0]
+                other = free[~np.isin(held[free], held[first])]  # of the kind, to fit or to choose on, not there yet
+                rank[(other if len(other) else free)[0]] = certain - 3
     return rank
+
+
+def _both_kinds_first(
+    labels: NDArray[np.int64], held: NDArray[np.bool_], order: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """The order with one image to fit and one to choose on at the front of each class."""
+    if not held.any():
+        return order
+    own = (order[labels[order] == c] for c in np.unique(labels))
+    first = np.concatenate([kind[:1] for mine in own for kind in (mine[~held[mine]], mine[held[mine]])])
+    return np.concatenate([first, order[~np.isin(order, first)]])
 
 
 def _shares(stratum: NDArray[np.int64], order: NDArray[np.int64], *, certain: int) -> NDArray[np.float64]:

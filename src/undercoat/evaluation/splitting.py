@@ -22,12 +22,13 @@ def train_and_test(canvases: Canvases, *, test_fraction: float, seed: int) -> tu
         seed: of that draw.
 
     Raises:
-        DataError: when one of the two would be empty.
+        DataError: when one of the two would be empty, or the data itself names a split that cuts a group.
     """
     test = np.flatnonzero(canvases.splits == "test")
     if not len(test):
         free = np.flatnonzero(canvases.splits != "val")
         test = free[split_rows(canvases.take(free), (test_fraction,), seed=seed)[0]]
+    _refuse_cut_groups(canvases, test)
     if not 0 < len(test) < len(canvases):
         part = "train" if len(test) else "test"
         raise DataError(
@@ -35,6 +36,17 @@ def train_and_test(canvases: Canvases, *, test_fraction: float, seed: int) -> tu
             "add images, or name others train and test"
         )
     return canvases.take(np.setdiff1d(np.arange(len(canvases)), test)), canvases.take(test)
+
+
+def _refuse_cut_groups(canvases: Canvases, test: NDArray[np.int64]) -> None:
+    """A patient who was learned from is no test, whoever drew the split."""
+    both = np.intersect1d(canvases.groups[test], np.delete(canvases.groups, test))
+    both = both[both != ""]
+    if len(both):
+        raise DataError(
+            f"{len(both):,} groups of {canvases.name!r} are on both sides, in test and among the other images (such as "
+            f"{str(both[0])!r}), so what is tested would have been seen; move each group to one side"
+        )
 
 
 def held_out(train: Canvases, fraction: float, *, seed: int) -> NDArray[np.bool_]:

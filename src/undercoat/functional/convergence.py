@@ -45,6 +45,10 @@ class SpeedUp:
         high: upper end; infinite when the slow curve never got there that often.
         seeds: how many seeds both curves have.
         never: share of the resamples in which the fast curve did not get there, 0..1.
+        low_is_bound: whether the lower end rests on resamples in which the slow curve was there ``at once``, so that
+            the true end may lie lower.
+        high_is_bound: whether the upper end rests on resamples in which the fast curve was there ``at once``, so that
+            the true end may lie higher.
     """
 
     level: float
@@ -55,6 +59,8 @@ class SpeedUp:
     high: float | None
     seeds: int
     never: float = 0.0
+    low_is_bound: bool = False
+    high_is_bound: bool = False
 
 
 def steps_to_reach(steps: ArrayLike, values: ArrayLike, level: float) -> Reached:
@@ -131,9 +137,11 @@ def speed_up(
     stretch = (seeds / (seeds - 1)) ** 0.5
     slow_drawn = slow_mean + stretch * (drawn @ slow_values - slow_mean)
     fast_drawn = fast_mean + stretch * (drawn @ fast_values - fast_mean)
-    ratios = np.array([_ratio(both, one, other, level) for one, other in zip(slow_drawn, fast_drawn, strict=True)])
+    found = np.array([_ratio(both, one, other, level) for one, other in zip(slow_drawn, fast_drawn, strict=True)])
+    ratios, least, most = found.T
     low, high = _ends(ratios)
-    return SpeedUp(asked, ends[0], ends[1], ratio, low, high, seeds, float((ratios == 0).mean()))
+    bounds = _beyond(ratios, least, 0.025), _beyond(ratios, most, 0.975)
+    return SpeedUp(asked, ends[0], ends[1], ratio, low, high, seeds, float((ratios == 0).mean()), *bounds)
 
 
 def _checked(steps: ArrayLike, values: ArrayLike) -> tuple[Floats, Floats]:
@@ -159,13 +167,26 @@ def _first(budgets: Floats, curve: Floats, level: float) -> Reached:
     return Reached(float(budgets[place]) if share == 1.0 else round(steps, 9), "reached")
 
 
-def _ratio(budgets: tuple[Floats, Floats], slow: Floats, fast: Floats, level: float | None) -> float:
-    """0 where the fast curve never gets there, infinity where only the slow one does not."""
+def _ratio(
+    budgets: tuple[Floats, Floats], slow: Floats, fast: Floats, level: float | None
+) -> tuple[float, float, float]:
+    """The ratio, and the least and the most that it can be where a curve is there at its smallest budget already.
+
+    0 where the fast curve never gets there, infinity where only the slow one does not.
+    """
     asked = float(slow.max()) if level is None else level
     slow_end, fast_end = _first(budgets[0], slow, asked), _first(budgets[1], fast, asked)
     if fast_end.outcome == "never":
-        return 0.0
-    return float("inf") if slow_end.outcome == "never" else slow_end.steps / fast_end.steps
+        return 0.0, 0.0, 0.0
+    ratio = float("inf") if slow_end.outcome == "never" else slow_end.steps / fast_end.steps
+    least = 0.0 if slow_end.outcome == "at once" else ratio
+    return ratio, least, float("inf") if fast_end.outcome == "at once" else ratio
+
+
+def _beyond(ratios: Floats, bounds: Floats, share: float) -> bool:
+    """Whether an end of the interval would move, were every ratio at its bound."""
+    first, other = (np.quantile(one, share, method="inverted_cdf") for one in (ratios, bounds))
+    return bool(first != other)
 
 
 def _ends(ratios: Floats) -> tuple[float, float]:

@@ -13,6 +13,7 @@ from undercoat.backbones import Backbone, build_backbone, canonical_name
 from undercoat.errors import SpecError, WeightsError
 from undercoat.interop.foreign import Foreign, read_foreign
 from undercoat.interop.formats import LAYOUTS
+from undercoat.interop.formats.layout import Normalisation
 from undercoat.interop.guessing import Guess, guess_backbone, input_channels
 from undercoat.interop.state import MINIMUM_MATCH, Match, load_into
 
@@ -73,7 +74,7 @@ def open_foreign(
     _refuse_broken(path, built.trunk)
     _refuse_larger(foreign, built, match, guess)
     foreign, match = _heads_apart(foreign, match)
-    normalise(built, foreign, mean, std)
+    normalise(built, foreign, mean, std, folded=bool(notes))
     if match.missing or match.misshapen:
         notes += (f"{len(match.missing) + len(match.misshapen)} tensors keep their random weights",)
     return Opened(built, match, foreign, (*(guessed.notes if guessed else ()), *foreign.notes, *notes))
@@ -134,6 +135,12 @@ def _refuse_broken(path: Path | str, trunk: nn.Module) -> None:
             f"{str(path)!r} holds values that are no numbers (NaN or infinity) in {len(broken)} tensors, such as "
             f"{broken[0]!r}; its training diverged, so take an earlier checkpoint"
         )
+    below = [n for n, tensor in trunk.state_dict().items() if n.endswith("running_var") and (tensor < 0).any()]
+    if below:
+        raise WeightsError(
+            f"{str(path)!r} holds variances below 0 in {len(below)} tensors, such as {below[0]!r}; it is damaged, so "
+            "fetch it again"
+        )
 
 
 def _refuse_larger(foreign: Foreign, built: Backbone, match: Match, guess: Guess | None) -> None:
@@ -159,8 +166,23 @@ def _heads_apart(foreign: Foreign, match: Match) -> tuple[Foreign, Match]:
     return replace(foreign, dropped=dropped), replace(match, unexpected=tuple(sorted({*rest, *foreign.other})))
 
 
-def normalise(built: Backbone, foreign: Foreign, mean: Sequence[float] | None, std: Sequence[float] | None) -> None:
-    """Give the backbone the mean and std that were asked for, or else what the layout implies.
+def _of_library(built: Backbone) -> Normalisation | None:
+    """What timm says of the network's weights for three channels."""
+    known: dict[str, Any] = getattr(built.trunk, "pretrained_cfg", None) or {}
+    return Normalisation(known["mean"], known["std"]) if known.get("mean") and known.get("std") else None
+
+
+def normalise(
+    built: Backbone,
+    foreign: Foreign,
+    mean: Sequence[float] | None,
+    std: Sequence[float] | None,
+    *,
+    folded: bool = False,
+) -> None:
+    """Give the backbone the mean and std that were asked for, or else what the layout or the network's library implies.
+
+    Filters that were ``folded`` from three channels to others keep the average of the three channels' mean and std.
 
     Raises:
         SpecError: when there are neither one nor as many numbers as channels.
@@ -170,7 +192,7 @@ def normalise(built: Backbone, foreign: Foreign, mean: Sequence[float] | None, s
             raise SpecError(
                 f"{name} has {len(asked)} numbers for {built.channels} channels; give one a channel, or one"
             )
-    said = foreign.normalisation
+    said = foreign.normalisation or (_of_library(built) if folded else None)
     chosen = []
     for asked, of_layout, own in (
         (mean, said and said.mean, built.mean.flatten().tolist()),

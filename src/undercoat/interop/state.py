@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from undercoat.errors import WeightsError
@@ -85,6 +86,27 @@ def _candidates(state: Mapping[str, Tensor]) -> list[tuple[str, ...]]:
     return sorted(found, key=len)
 
 
+def _unusual(tensor: Tensor, wanted: Tensor) -> str:
+    """Why a tensor cannot be copied as it is: quantised weights, for example, lack their scale."""
+    if tensor.layout != torch.strided:
+        return "is sparse"
+    if tensor.is_meta:
+        return "holds no values"
+    if wanted.is_floating_point() and (tensor.is_quantized or not tensor.is_floating_point()):
+        return f"is of {str(tensor.dtype).removeprefix('torch.')}"
+    return ""
+
+
+def _refuse_unusual(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], source: str) -> None:
+    for name, tensor in given.items():
+        what = _unusual(tensor, wanted[name])
+        if what:
+            raise WeightsError(
+                f"{source} cannot be used: {name!r} {what}, and weights have to be plain floating-point numbers; save "
+                "them as float32"
+            )
+
+
 def load_into(trunk: nn.Module, state: Mapping[str, Tensor], *, source: str) -> Match:
     """Copy weights into ``trunk`` in place, refusing a bad fit.
 
@@ -97,8 +119,8 @@ def load_into(trunk: nn.Module, state: Mapping[str, Tensor], *, source: str) -> 
         source: named in the error.
 
     Raises:
-        WeightsError: when under 95 % of the trunk's tensors are found with the right shape; the trunk is then
-            unchanged.
+        WeightsError: when under 95 % of the trunk's tensors are found with the right shape, or some are quantised,
+            complex, sparse or without values; the trunk is then unchanged.
     """
     wanted = {name: tensor for name, tensor in trunk.state_dict().items() if not name.endswith("num_batches_tracked")}
 
@@ -119,6 +141,11 @@ def load_into(trunk: nn.Module, state: Mapping[str, Tensor], *, source: str) -> 
             f"{source} fits only {100 * match.fraction:.0f} % of the backbone's tensors, "
             f"under {100 * MINIMUM_MATCH:.0f} %: {match}; name the backbone that the weights were made for"
         )
-    counters = trunk.state_dict().keys() - wanted.keys() & best.keys()
+    _refuse_unusual({name: best[name] for name in sorted(shaped)}, wanted, source)
+    counters = {
+        name
+        for name, tensor in trunk.state_dict().items()
+        if name not in wanted and name in best and best[name].shape == tensor.shape
+    }
     trunk.load_state_dict({name: best[name] for name in shaped | counters}, strict=False)
     return match

@@ -117,9 +117,11 @@ _OF_PYTHON_2 = {"__builtin__.long": "builtins.int", "__builtin__.unicode": "buil
 #: how files begin that are often taken for weights
 _NOT_WEIGHTS = {
     b"version https://git-lfs": "is only a pointer of git LFS; fetch the file itself: git lfs pull",
-    b"<!DOCTYPE": "is a web page; download the file itself",
+    b"<!doctype": "is a web page; download the file itself",
     b"<html": "is a web page; download the file itself",
 }
+#: names of weights that were cut into several files, and of the list of them
+_PART = re.compile(r"-\d+-of-\d+\.\w+$|\.index\.json$")
 
 
 def read_content(path: Path | str) -> Any:
@@ -140,14 +142,16 @@ def read_content(path: Path | str) -> Any:
             f"there is no file of weights at {str(file)!r}; give a run, a file, or a name that init knows"
         )
     with file.open("rb") as opened:
-        start = opened.read(64)
+        start = opened.read(512)
     if not start:
         raise WeightsError(f"{str(file)!r} is empty; fetch the weights again")
     for beginning, reason in _NOT_WEIGHTS.items():
-        if start.startswith(beginning):
+        if start.lstrip().lower().startswith(beginning):
             raise WeightsError(f"{str(file)!r} {reason}")
+    if _PART.search(file.name):
+        raise WeightsError(f"{str(file)!r} is one part of weights in several files; join them into one and give that")
     try:
-        if file.suffix == ".safetensors":
+        if start[8:10] == b'{"' or file.suffix.lower() == ".safetensors":  # the first bytes, whatever it is called
             from safetensors.torch import load_file
 
             return load_file(file)

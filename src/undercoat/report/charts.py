@@ -130,9 +130,11 @@ def tick_text(value: float) -> str:
     """Write a tick: thousands as k, no trailing zeros.
 
     Example:
-        >>> tick_text(0.5), tick_text(1500), tick_text(200)
-        ('0.5', '1.5k', '200')
+        >>> tick_text(0.5), tick_text(1500), tick_text(200), tick_text(1_281_167)
+        ('0.5', '1.5k', '200', '1.281M')
     """
+    if abs(value) >= 1_000_000:
+        return f"{value / 1_000_000:.4g}M"
     return f"{value / 1000:g}k" if abs(value) >= 1000 else f"{value:.4g}"
 
 
@@ -140,9 +142,11 @@ def short(text: str, letters: int) -> str:
     """Cut a text to so many letters by leaving out its middle: names of arms differ at their ends.
 
     Example:
-        >>> short("base_source_target[steps=50]", 20)
-        'base_sour…[steps=50]'
+        >>> short("base_source_target[steps=50]", 20), short("hpt[steps=50, crop=large]", 16)
+        ('base_sour…target[50]', 'hpt[50, large]')
     """
+    if len(text) > letters:  # of points of several axes only the values tell them apart
+        text = re.sub(r"(?<=\[)[^\[\]=,]+=|(?<=, )[^\[\]=,]+=(?=[^\[\]]*\])", "", text)
     if len(text) <= letters:
         return text
     tail = letters // 2
@@ -198,7 +202,8 @@ def _places(x: Scale, axes: Axes) -> list[tuple[float, str]]:
         return [(float(place), "\n".join(lines)) for place, lines in enumerate(axes.name_lines(), 1)]
     if axes.x_ticks:
         texts = dict(axes.x_ticks)
-        return [(tick, texts[tick]) for tick in clear_of_neighbours(sorted(texts), x, 30)]
+        room = max(30.0, 6.5 * max(map(len, texts.values())) + 4)
+        return [(tick, texts[tick]) for tick in clear_of_neighbours(sorted(texts), x, room)]
     if axes.x_names:
         widest = max(map(len, axes.x_names))
         places = clear_of_neighbours([float(place) for place in range(1, len(axes.x_names) + 1)], x, 6.5 * widest + 4)

@@ -25,7 +25,7 @@ __all__ = ["Dot", "dot_chart", "whisker"]
 
 TOP, BOTTOM = 26, 40
 ROW = 34
-LETTER, NAMES = 6.6, (98.0, 170.0)  # room for names: as wide as the longest needs, within limits
+LETTER, NAMES = 7.2, (98.0, 170.0)  # room for names: as wide as the longest needs, within limits
 
 
 @dataclass(frozen=True)

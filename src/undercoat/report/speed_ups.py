@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from undercoat.functional.convergence import Reached, SpeedUp, speed_up
@@ -28,6 +30,7 @@ class Convergence:
         measure: of both.
         found: what `speed_up` says.
         above: arms without any step of this axis that lie at the level or above it.
+        absent: arms of the two that are not measured yet, without which both may come out otherwise.
         seeds: how many the study has; more than ``found`` rests on where some budgets are not measured with all.
     """
 
@@ -37,6 +40,7 @@ class Convergence:
     measure: Measure
     found: SpeedUp
     above: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
     seeds: int = 1
 
     @property
@@ -55,12 +59,17 @@ class Convergence:
         low, high = self.found.low, self.found.high
         if low is None or high is None:
             return ""
-        return f"{'never' if low == 0 else _times(low)} … {'never' if high in {0, float('inf')} else _times(high)}"
+        least = "never" if low == 0 else ("≤ " if self.found.low_is_bound else "") + _times(low)
+        most = "never" if high in {0, math.inf} else ("≥ " if self.found.high_is_bound else "") + _times(high)
+        return f"{least} … {most}"
 
     def __str__(self) -> str:
         """One sentence."""
         beside = f"; {listed(list(self.above))} {'lie' if len(self.above) > 1 else 'lies'} above it without any"
-        return f"{self._reached()} ({self._interval()}){beside if self.above else ''}."
+        without = (
+            f"; provisional, for {listed(list(self.absent))} {'are' if len(self.absent) > 1 else 'is'} not there yet"
+        )
+        return f"{self._reached()} ({self._interval()}){beside if self.above else ''}{without if self.absent else ''}."
 
     def _reached(self) -> str:
         fast, unit = self.found.fast, self.unit
@@ -71,7 +80,7 @@ class Convergence:
             return f"{self.fast} never reached {best}, within its {_spent(fast.steps, unit)}"
         if fast.outcome == "at once":
             smallest = f"its smallest budget, {_spent(fast.steps, unit)}"
-            return f"{self.fast} was beyond {best}, at {smallest} already: speed-up {self.factor}"
+            return f"{self.fast} was at or beyond {best}, at {smallest} already: speed-up {self.factor}"
         return f"{self.fast} reached {best}, after about {_spent(fast.steps, unit)}: speed-up {self.factor}"
 
     def _interval(self) -> str:
@@ -97,12 +106,32 @@ def convergences(found: Found) -> list[Convergence]:
     """Every arm of an axis of steps against the slow one, by every measure; seeds that both have at all budgets."""
     there = []
     for sweep in (one for one in sweeps(found) if one.counts_steps and one.budgets()):
-        slow = next((line for line in sweep.budgets() if line.name == SLOW), sweep.budgets()[0])
+        pairs = _pairs(sweep)
         for measure in measures(found.rows):
-            for fast in (line for line in sweep.budgets() if line is not slow):
+            for slow, fast in pairs:
                 compared = _compared(sweep, slow, fast, measure)
                 there += [compared] if compared else []
     return there
+
+
+def _pairs(sweep: Sweep) -> list[tuple[Line, Line]]:
+    """Each line after the slow one that has the same place on all other axes; where none has one, after the first."""
+    lines = sweep.budgets()
+    slow = [(_slow(fast, lines, sweep.paths), fast) for fast in lines]
+    return [pair for pair in slow if pair[0] is not pair[1]] or [(lines[0], fast) for fast in lines[1:]]
+
+
+def _slow(fast: Line, lines: Sequence[Line], paths: Sequence[str]) -> Line:
+    alike = [line for line in lines if _others(line, paths) == _others(fast, paths)]
+    named = [line for line in alike if line.spots[0].arm.family == SLOW] or [
+        line for line in lines if line.name == SLOW
+    ]
+    return (named or alike)[0]
+
+
+def _others(line: Line, paths: Sequence[str]) -> dict[str, str]:
+    """Its place on the other axes."""
+    return {path: label for path, label in line.spots[0].arm.labels.items() if path not in paths}
 
 
 def _curve(sweep: Sweep, line: Line, measure: Measure) -> dict[float, dict[int, float]]:
@@ -126,7 +155,9 @@ def _compared(sweep: Sweep, slow: Line, fast: Line, measure: Measure) -> Converg
     levels = [(line.name, line.spots[0].estimate(measure)) for line in sweep.levels]
     above = tuple(name for name, one in levels if one is not None and one.value >= result.level)
     planned = max(spot.arm.planned for line in (slow, fast) for spot in line.spots)
-    return Convergence(slow.name, fast.name, sweep.name, measure, result, above, planned)
+    spots = (*slow.spots, *fast.spots)
+    absent = tuple(spot.arm.name for spot in spots if spot.estimate(measure) is None)
+    return Convergence(slow.name, fast.name, sweep.name, measure, result, above, absent, planned)
 
 
 _HEAD = ("arm", "compared with", "readout", "level", "its steps", "steps of the other", "speed-up", "95 % interval")
@@ -150,7 +181,7 @@ def convergences_block(found: Found) -> Markup | None:
         return None
     said = (
         "Steps to the other arm's best value, log-linear between measured budgets. Intervals come from drawing seeds "
-        "again, the same for both arms."
+        "again, the same for both arms; ≥ and ≤ stand where an arm was there at its smallest budget already."
     )
     return tag(
         "figure",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from statistics import fmean, stdev
 
 from undercoat.report.charts import Point, Reference, Series, line_chart
@@ -31,6 +32,13 @@ def _change(found: Found, spot: Spot, first: Spot, measure: Measure) -> Estimate
     ends = {"low": None, "high": None} if half is None else {"low": value - half, "high": value + half}
     kept = {seed: here.seeds[seed] for seed in seeds}
     return Estimate(value=value, n=here.n, std=std, seeds=kept, interval="t over seeds", **ends)
+
+
+def _band_words(rows: Sequence[tuple[Cell, ...]]) -> str:
+    """What the bands are; nothing where there are none, as with one seed."""
+    if any(row[4] is not None for row in rows):
+        return " Bands: 95 % intervals of the differences, paired."
+    return " Bands: one standard deviation over seeds." if any(row[7] is not None for row in rows) else ""
 
 
 def _student(freedom: int) -> float:
@@ -79,7 +87,7 @@ def change_drawing(found: Found, sweep: Sweep, measure: Measure) -> Drawing | No
             [Reference("", 0.0)],
         ),
         lines=tuple((one.name, one.style) for one in series),
-        remark=f"Each arm minus its own run with {sweep.labels[0]}. Bands: 95 % intervals of the differences, paired.",
+        remark=f"Each arm minus its own run with {sweep.labels[0]}." + _band_words(rows),
         table=([sweep.name, *names], table),
         columns=("arm", "axis", "label", "change", "ci_low", "ci_high", "n", "std"),
         data=tuple(rows),

@@ -25,7 +25,7 @@ def sweep_drawings(found: Found) -> list[Drawing]:
     """One figure for each axis and measure; for an axis of names also one of the changes since its first value."""
     there = []
     for sweep in sweeps(found):
-        for part in _parts(sweep):
+        for part in map(_distinct, _parts(sweep)):
             for measure in measures(found.rows):
                 there += [_level_drawing(found, part, measure)]
                 there += [change_drawing(found, part, measure)] if not sweep.numbers else []
@@ -42,6 +42,20 @@ def _parts(sweep: Sweep) -> list[Sweep]:
     if len(families) == 1:
         return [sweep]
     return [replace(sweep, lines=tuple(lines)) for lines in families.values()]
+
+
+def _distinct(sweep: Sweep) -> Sweep:
+    """No two lines of a figure look alike as long as there are styles; those beside the axis keep theirs first."""
+    taken: set[int] = set()
+
+    def restyled(line: Line) -> Line:
+        free = [style for style in (line.style % STYLES, *range(STYLES)) if style not in taken]
+        style = free[0] if free else line.style
+        taken.add(style)
+        return line if style == line.style % STYLES else replace(line, style=style)
+
+    levels = tuple(map(restyled, sweep.levels))
+    return replace(sweep, levels=levels, lines=tuple(map(restyled, sweep.lines)))
 
 
 def _partial(spot: Spot, found: Estimate) -> str:
@@ -129,8 +143,19 @@ def _missing(sweep: Sweep, whole: Sequence[tuple[Spot, Estimate]]) -> str:
     few = [f"{spot.arm.name} ({missing})" for spot, one in whole if (missing := _partial(spot, one))]
     there = {(spot.arm.name, spot.place) for spot, _ in whole}
     absent = [spot.arm.name for line in sweep.lines for spot in line.spots if (spot.arm.name, spot.place) not in there]
-    said = f"Hollow: not all seeds are there yet: {listed(list(dict.fromkeys(few)))}." if few else ""
-    return f"{said} Not measured yet: {listed(list(dict.fromkeys(absent)))}.".strip() if absent else said
+    passed = [f"{line.name} ({', '.join(over)})" for line in sweep.lines if (over := _passed(sweep, line, there))]
+    said = [f"Hollow: not all seeds are there yet: {listed(list(dict.fromkeys(few)))}."] if few else []
+    said += [f"Not measured yet: {listed(list(dict.fromkeys(absent)))}."] if absent else []
+    said += [f"Lines pass straight over values without a measurement: {listed(passed)}."] if passed else []
+    return " ".join(said)
+
+
+def _passed(sweep: Sweep, line: Line, there: set[tuple[str, int]]) -> list[str]:
+    """Labels between two measured places of a line at which it was not measured."""
+    own = {spot.place for spot in line.spots if (spot.arm.name, spot.place) in there}
+    ends = [along(sweep, place) for place in own]
+    between = [place for place in range(len(sweep.labels)) if ends and min(ends) < along(sweep, place) < max(ends)]
+    return [sweep.labels[place] for place in between if place not in own]
 
 
 def _raw(name: str, sweep: Sweep | None, spot: Spot, found: Estimate) -> list[tuple[Cell, ...]]:

@@ -91,7 +91,7 @@ def sweeps(found: Found) -> list[Sweep]:
             of_main.setdefault(row.arm, []).append(row)
     there = []
     for name, entries in axes.items():
-        labels = tuple(dict.fromkeys(label for entry in entries for label in _labels(entry)))
+        labels = _united(entries)
         paths = tuple(str(entry["path"]) for entry in entries)
         if len(labels) < 2:
             continue
@@ -135,6 +135,15 @@ def _grouped(found: Found) -> dict[str, list[Mapping[str, Any]]]:
 def _labels(entry: Mapping[str, Any]) -> list[str]:
     given = entry.get("labels") or entry.get("values") or []
     return [str(label) for label in given] if isinstance(given, Sequence) and not isinstance(given, str) else []
+
+
+def _united(entries: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """The values of all; numbers of arms that have values of their own are put in order."""
+    labels = dict.fromkeys(label for entry in entries for label in _labels(entry))
+    numbers = [one[0] for one in map(_number, labels) if one]
+    if len(entries) < 2 or len(numbers) < len(labels):
+        return tuple(labels)
+    return tuple(label for _, label in sorted(zip(numbers, labels, strict=True)))
 
 
 def _laid(

@@ -19,6 +19,7 @@ __all__ = [
 ]
 
 MINUS = "\N{MINUS SIGN}"
+_ROUNDING = 1e-9
 READOUTS = {"knn": "k-NN", "linear": "linear", "fine_tune": "fine-tuning"}
 METRICS = {"auroc": "AUROC", "dice": "Dice", "iou": "IoU"}
 
@@ -44,12 +45,12 @@ def signed(value: float | None) -> str:
     """Write a difference with its sign; more decimals where three would show zero for something that is not.
 
     Example:
-        >>> signed(0.0412), signed(-0.02), signed(0.0004), signed(0.0)
-        ('+0.041', '−0.020', '+0.0004', '0.000')
+        >>> signed(0.0412), signed(-0.02), signed(0.0004), signed(0.0), signed(-5e-18)
+        ('+0.041', '−0.020', '+0.0004', '0.000', '0.000')
     """
     if value is None or number(value) is None:
         return "–"
-    size = abs(value)
+    size = abs(value) if abs(value) > _ROUNDING else 0.0  # equal means, summed in another order
     decimals = 3 if size == 0 or round(size, 3) > 0 else min(8, math.ceil(-math.log10(size)))
     sign = "" if size == 0 else (MINUS if value < 0 else "+")
     return f"{sign}{size:.{decimals}f}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -17,6 +18,7 @@ from undercoat.data.listing import Encoded, FilePaths, Labels, Listing
 from undercoat.data.names import Names
 from undercoat.data.readers.drawn_splits import with_drawn_splits
 from undercoat.data.readers.idx import stamp_of
+from undercoat.data.readers.published import a_few
 from undercoat.errors import DataError
 
 __all__ = ["VAL_SHARE", "Annotated", "drawn_alike", "files_in", "lack", "place_of", "presence"]
@@ -133,11 +135,16 @@ class Annotated:
         """The same as a listing.
 
         Raises:
-            DataError: when there is no image.
+            DataError: when there is no image, none to train on, or one twice.
         """
-        if not self.files:
+        if "train" not in self.splits:
+            what = "no image to train on" if self.files else "no image"
+            raise DataError(f"the annotations of '{self.source}' name {what}; unpack images and annotations of one set")
+        if len(set(self.files)) < len(self.files):  # such an image could be learned from and tested on
+            twice = [file for file, count in Counter(self.files).items() if count > 1]
             raise DataError(
-                f"the annotations of '{self.source}' name no image; unpack images and annotations of one set"
+                f"the annotations of '{self.source}' name {len(twice):,} images twice ({a_few(twice)}); fetch them "
+                "again"
             )
         names = Names.of(self.files)
         texts = [str(self.base.resolve()), *self.stamps, stamp_of(list(self.beside))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from hashlib import blake2b
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -32,6 +33,7 @@ def read_archive(source: str) -> Listing:
     found, skipped = _sorted_out(members)
     if not found:
         raise DataError(f"'{source}' holds no image; give a zip of JPEG, PNG, WebP, TIFF or BMP files")
+    _check_names(found, source)
     inside, notes = _inside(found)
     names = Names.of(found)
     classes, labels, splits = arrange(Names.of(inside))
@@ -50,6 +52,18 @@ def read_archive(source: str) -> Listing:
         skipped=tuple(skipped),
         notes=notes,
     )
+
+
+def _check_names(found: list[str], source: str) -> None:
+    """Refuse names that would be read as another image, or lose their classes."""
+    twice = next((name for name, after in pairwise(found) if name == after), None)
+    if twice is not None:
+        raise DataError(f"'{source}' has two files called '{twice}', of which only the last can be read; pack it again")
+    folders = next((name for name in found if "\\" in name and "/" not in name), None)
+    if folders is not None:
+        raise DataError(
+            f"'{source}' separates folders by '\\' ('{folders}'), so its classes would be lost; pack it again"
+        )
 
 
 def _sorted_out(members: list[zipfile.ZipInfo]) -> tuple[list[str], list[tuple[str, str]]]:

@@ -48,6 +48,12 @@ def read_bdd100k(source: str, labels: str = "") -> Listing:
     place = place_of(source, (train_list, f"bdd100k/{train_list}"), f"images/100k/train, val/ and {train_list}")
     base = place.parent
     parts = [_part(base, "train", attribute), _part(base, "val", attribute)]
+    both = {Path(file).name for file in parts[0].stamps} & {Path(file).name for file in parts[1].stamps}
+    if both:
+        raise DataError(
+            f"{len(both):,} images of '{base}' are in train and in val ({a_few(both)}), so what is tested would have "
+            "been seen; unpack the images again"
+        )
     classes = _classes(parts, base)
     number = {name: position for position, name in enumerate(classes)}
     values = [value for part in parts for value in part.values]
@@ -86,11 +92,13 @@ def _attributes(path: Path) -> dict[str, dict[str, str]]:
     found = {}
     try:
         for _, frame in elements(path, ""):
-            found[str(frame["name"])] = {name: str(frame["attributes"][name]) for name in ATTRIBUTES}
+            found[str(frame["name"])] = {name: str(frame["attributes"][name] or _UNDEFINED) for name in ATTRIBUTES}
     except (KeyError, TypeError) as error:
         raise DataError(
             f"'{path}' has a frame {lack(error)}, so it is no list of BDD100K's images; fetch it again"
         ) from None
+    if not found:
+        raise DataError(f"'{path}' names no image; fetch it again")
     return found
 
 

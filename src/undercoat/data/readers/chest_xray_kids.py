@@ -2,8 +2,9 @@
 
 A picture's name tells the child and, for pneumonia, the cause: ``person1_bacteria_2.jpeg``, ``IM-0115-0001.jpeg``,
 ``NORMAL2-IM-1427-0001.jpeg``, or ``BACTERIA-1008087-0001.jpeg``. Pictures of one child share a group, so that no split
-drawn here parts them. Whether ``person1_bacteria`` and ``person1_virus``, or one number in train and in test, are the
-same child is not published; they are taken to be. The copy on Kaggle moves 16 training pictures to ``val``; they are
+drawn here parts them. Whether ``person1_bacteria`` and ``person1_virus`` are the same child is not published; they are
+taken to be. Nor is it published whether one number in train and in test is the same child; a note says how many there
+are, and the published parts stay as they are. The copy on Kaggle moves 16 training pictures to ``val``; they are
 taken back. The published test stays the test; val is a fifth of train, drawn by child.
 """
 
@@ -60,7 +61,7 @@ def read_chest_xray_kids(source: str, labels: str = "") -> Listing:
         classes=_FOLDERS,
         labels=np.array([_FOLDERS.index(name) for name in folders], np.int64),
         splits=splits,
-        groups=[child_of(file) for file in files],
+        groups=[_group(child_of(file), split) for file, split in zip(files, splits, strict=True)],
         skipped=[entry for part in parts for entry in part.skipped],
         notes=_notes(files, splits, taken_back),
     ).listing()
@@ -84,6 +85,11 @@ def child_of(name: str) -> str:
     name = name.rsplit("/", 1)[-1]
     matches = (pattern.match(name) for pattern in _CHILDREN)
     return next((match.group(1).lower() for match in matches if match), "")
+
+
+def _group(child: str, split: str) -> str:
+    """The published test stays as it is, also where its numbers of children are those of train: a note says so."""
+    return f"test {child}" if child and split == "test" else child
 
 
 def _label_set(labels: str, source: str) -> str:

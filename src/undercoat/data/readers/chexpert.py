@@ -67,6 +67,9 @@ def read_chexpert(source: str, labels: str = "", uncertain: str = "") -> Listing
     base = place_of(source, _PLACES, "train.csv, valid.csv, train/ and valid/")
     findings = _SETS[which]
     parts = {name: list(_rows(base / f"{name}.csv", findings, policy)) for name in ("train", "valid")}
+    empty = [name for name, rows in parts.items() if not rows]
+    if empty:
+        raise DataError(f"'{base / empty[0]}.csv' names no image; take it as it was published")
     _check_patients(parts["train"], parts["valid"], base)
     rows = parts["train"] + parts["valid"]
     files = [row.path for row in rows]
@@ -109,6 +112,11 @@ def _rows(file: Path, findings: tuple[str, ...], policy: str) -> Iterator[_Row]:
             if absent:
                 raise DataError(f"'{file}' has no column {', '.join(map(repr, absent))}; take it as it was published")
             for row in reader:
+                if None in row or None in row.values():
+                    raise DataError(
+                        f"line {reader.line_num} of '{file}' has not as many fields as its head, as when a copy broke "
+                        "off; fetch it again"
+                    )
                 yield _row(file, reader.line_num, row, findings, policy)
     except FileNotFoundError:
         raise DataError(f"'{file}' is not there; unpack CheXpert again") from None
@@ -118,18 +126,18 @@ def _rows(file: Path, findings: tuple[str, ...], policy: str) -> Iterator[_Row]:
 
 def _row(file: Path, line: int, row: dict[str, str], findings: tuple[str, ...], policy: str) -> _Row:
     """The path is written with the set's own folder in front, whatever that is called here."""
-    path = (row["Path"] or "").partition("/")[2]
+    path = row["Path"].partition("/")[2]
     patient = _PATIENT.search(path)
     if not patient:
         raise DataError(
-            f"line {line} of '{file}' names '{row['Path']}', and not CheXpert-v1.0/train/patient00001/…; take it as "
+            f"line {line} of '{file}' names {row['Path']!r}, and not CheXpert-v1.0/train/patient00001/…; take it as "
             "it was published"
         )
-    values = [_VALUES.get((row[name] or "").strip()) for name in findings]
+    values = [_VALUES.get(row[name].strip()) for name in findings]
     if None in values:
         odd = findings[values.index(None)]
         raise DataError(
-            f"line {line} of '{file}' has '{row[odd]}' for {odd}, and not 1, 0, -1 or a blank; fetch it again"
+            f"line {line} of '{file}' has {row[odd]!r} for {odd}, and not 1, 0, -1 or a blank; fetch it again"
         )
     if policy == "ignore" and -1 in values:
         return _Row(path, patient[1], None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path, PurePosixPath
@@ -55,6 +55,7 @@ def read_listed_folders(source: str, form: ListedFolders) -> Listing:
     found = read_folder(str(base))
     _check_folders(base, found, form)
     lists = _lists(base, Path(source), form)
+    _check_twice(base, found, alike=_stem if lists else _without_ending)
     kept = tuple(
         (key, why) for key, why in found.skipped if Path(key).name not in {path.name for path in lists.values()}
     )
@@ -99,6 +100,19 @@ def _check_folders(base: Path, found: Listing, form: ListedFolders) -> None:
         raise DataError(f"'{base}' has class folders without images ({a_few(empty)}); unpack {form.title} again")
     if len(found.classes) < 2:
         raise DataError(f"'{base}' has images of one class only; {form.title} has {form.classes}, unpack it again")
+
+
+def _check_twice(base: Path, found: Listing, *, alike: Callable[[str], str]) -> None:
+    """Refuse two files that are one image by their names: it could be learned from and tested on."""
+    first: dict[str, str] = {}
+    for key in found.keys:
+        other = first.setdefault(alike(key), key)
+        if other != key:
+            raise DataError(f"'{base}' has '{other}' and '{key}', which are one image by their names; remove one")
+
+
+def _without_ending(name: str) -> str:
+    return str(PurePosixPath(name).with_suffix(""))
 
 
 def _lists(base: Path, root: Path, form: ListedFolders) -> dict[str, Path]:

@@ -13,7 +13,7 @@ from PIL import Image, UnidentifiedImageError
 
 from undercoat.data.building import worker_count
 from undercoat.data.headers import TooLargeError, open_image
-from undercoat.data.survey import in_order
+from undercoat.data.survey import in_order, reason_of
 from undercoat.errors import DataError
 
 __all__ = ["ClassTable", "Frame", "class_table", "shown_in"]
@@ -126,6 +126,8 @@ def _table(path: Path, rows: list[dict[str, str]], columns: list[str], name_colu
                 colours.append((number, (red, green, blue)))
     except (TypeError, AttributeError, ValueError) as error:
         raise DataError(f"'{path}' has a row without whole numbers where they belong ({error}); mend it") from None
+    if not names:
+        raise DataError(f"'{path}' has no class that counts; write 1 into '{counted}' of those that do")
     return ClassTable(path, tuple(names), by_id, tuple(colours))
 
 
@@ -151,7 +153,9 @@ def _shown(base: Path, table: ClassTable, frame: Frame) -> set[int]:
                 )
             values = list(_values(mask))
     except (OSError, UnidentifiedImageError, SyntaxError, TooLargeError) as error:
-        raise DataError(f"'{frame.mask}' or its image in '{base}' is damaged ({error}); unpack it again") from None
+        raise DataError(
+            f"'{frame.mask}' or its image in '{base}' cannot be used: {reason_of(error)}; unpack it again"
+        ) from None
     known: dict[Any, int] = table.by_colour if values and isinstance(values[0], tuple) else table.by_id
     strange = [value for value in values if value not in known]
     if strange:

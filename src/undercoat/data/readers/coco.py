@@ -2,9 +2,9 @@
 
 Read are ``train2014/``, ``val2014/`` and ``annotations/instances_{train,val}2014.json`` (or those of 2017), also with
 the images in ``images/``. A class is present when it has any annotation, crowds included; an image without annotations
-shows none. The numbers of the categories have gaps, so classes are counted in the order of the file. The test images
-have no labels that are published, so val is dealt into the splits ``val`` and ``test``. Reed et al. (2021) halve it
-too, and do not publish their halves: these are of our own drawing.
+shows none. The numbers of the categories have gaps, so classes are counted in the order of these numbers. The test
+images have no labels that are published, so val is dealt into the splits ``val`` and ``test``. Reed et al. (2021) halve
+it too, and do not publish their halves: these are of our own drawing.
 """
 
 from __future__ import annotations
@@ -91,13 +91,19 @@ def _read(path: Path) -> _Content:
     try:
         for kind, entry in elements(path, "images", "annotations", "categories"):
             if kind == "images":
-                name_of[index(entry["id"])] = str(entry["file_name"])
+                image = index(entry["id"])
+                if image in name_of:
+                    raise DataError(f"'{path}' has image {image} twice; fetch it again")
+                name_of[image] = str(entry["file_name"])
             elif kind == "annotations":
                 marks.append((index(entry["image_id"]), index(entry["category_id"])))
             else:
                 categories[index(entry["id"])] = str(entry["name"])
     except (KeyError, TypeError) as error:
         raise DataError(f"'{path}' has an entry {lack(error)}, so it is no COCO; fetch it again") from None
+    if not categories or len(set(categories.values())) < len(categories):
+        raise DataError(f"'{path}' has no categories, or two of one name; fetch it again")
+    categories = dict(sorted(categories.items()))  # lists of one set may name them in different orders
     shown = _shown(path, name_of, categories, marks)
     ranked = sorted(name_of, key=lambda image: name_of[image])
     return _Content([name_of[image] for image in ranked], [shown[image] for image in ranked], categories)

@@ -110,7 +110,7 @@ def numbered_paths(path: Path) -> _Lines:
         DataError: for a list that is empty, or a line of another form.
     """
     found = []
-    with path.open(encoding="utf-8", errors="surrogateescape") as text:
+    with path.open(encoding="utf-8-sig", errors="surrogateescape") as text:
         for position, line in enumerate(text, 1):
             if not line.strip():
                 continue

@@ -41,15 +41,17 @@ def read_table(source: str) -> Listing:
         path = row["path"].strip()
         if not path:
             raise DataError(f"line {line} of '{source}' has no path; fill it in or remove the line")
-        if path in seen:
+        spelled = os.path.normpath(path)  # ./a.png is a.png
+        if spelled in seen:
             raise DataError(
-                f"'{path}' stands on lines {seen[path]} and {line} of '{source}'; keep one, with several labels as a|b"
+                f"'{path}' stands on lines {seen[spelled]} and {line} of '{source}'; keep one, with several labels as "
+                "a|b"
             )
-        seen[path] = line
+        seen[spelled] = line
         try:
             status = os.stat(os.path.join(file.parent, path))
-        except OSError as error:
-            table.skipped.append((path, f"cannot be read ({error.strerror})"))
+        except (OSError, ValueError) as error:  # a path with a null byte is no path
+            table.skipped.append((path, f"cannot be read ({getattr(error, 'strerror', error)})"))
             continue
         stamp.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
         table.path.append(path)
@@ -92,6 +94,12 @@ def _rows(file: Path) -> Iterator[tuple[int, dict[str, str]]]:
                         f"line {reader.line_num} of '{file}' has not {len(reader.fieldnames)} fields as its "
                         "head has; put quotes round values that contain a comma"
                     )
+                for column in ("label", "group"):
+                    if row.get(column, "").strip().lower() == "nan":  # pandas' word for a missing value
+                        raise DataError(
+                            f"line {reader.line_num} of '{file}' has the {column} 'nan', which stands for a missing "
+                            "value; leave it blank, or write another name"
+                        )
                 yield reader.line_num, row
     except UnicodeDecodeError as error:
         raise DataError(f"'{file}' is not UTF-8 text ({error.reason}); save it as UTF-8 CSV") from None

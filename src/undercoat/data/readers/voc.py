@@ -22,6 +22,7 @@ from undercoat.errors import DataError
 __all__ = ["read_voc"]
 
 _YEARS = ("VOC2007", "VOC2012")
+_TESTED = ("VOC2007",)  # what the test images of 2012 show is not published
 _LISTS = "ImageSets/Main"
 _CLASSES = 20
 
@@ -43,7 +44,7 @@ def read_voc(source: str) -> Listing:
     years = [year for year in _YEARS if (base / year).is_dir()]
     classes = _classes(base, years)
     trainval = [_part(base, year, "trainval", classes) for year in years]
-    tested = [year for year in years if (base / year / _LISTS / f"{classes[0]}_test.txt").is_file()]
+    tested = [year for year in years if year in _TESTED and (base / year / _LISTS / f"{classes[0]}_test.txt").is_file()]
     test = [_part(base, year, "test", classes) for year in tested]
     parts = trainval + test
     listing = Annotated(
@@ -105,7 +106,7 @@ def _part(base: Path, year: str, name: str, classes: tuple[str, ...]) -> _Part:
 def _rows(path: Path) -> dict[str, int]:
     """From an image's number to -1, 0 or 1."""
     try:
-        lines = path.read_text(encoding="ascii", errors="replace").splitlines()
+        lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
     except FileNotFoundError:
         raise DataError(f"'{path}' is not there, and the other classes have theirs; unpack it again") from None
     rows = {}
@@ -115,5 +116,9 @@ def _rows(path: Path) -> dict[str, int]:
             continue
         if len(words) != 2 or words[1] not in ("-1", "0", "1"):
             raise DataError(f"line {number} of '{path}' is not 'id -1', 'id 0' or 'id 1' ({line!r}); unpack it again")
+        if words[0] in rows:
+            raise DataError(f"line {number} of '{path}' has image {words[0]} once more; unpack it again")
         rows[words[0]] = int(words[1])
+    if not rows:
+        raise DataError(f"'{path}' is empty; unpack it again")
     return rows

@@ -12,6 +12,7 @@ et al. (2021) chip to 512 pixels too and use 36 types, which of them is not know
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,9 @@ def _boxes(path: Path) -> _Boxes:
             properties: dict[str, Any] = feature["properties"]
             left, top, right, bottom = (float(number) for number in properties["bounds_imcoords"].split(","))
             kind, scene = str(int(properties["type_id"])), str(properties["image_id"])
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            if not isfinite(left + top + right + bottom) or float(kind) != float(properties["type_id"]):
+                raise ValueError("a corner that is no number, or a type that is no whole one")
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
             raise DataError(
                 f"feature {count:,} of '{path}' is {lack(error)}, and has to have image_id, type_id and four "
                 "bounds_imcoords; fetch it again"
@@ -141,12 +144,14 @@ def _names(folder: Path) -> tuple[dict[str, str], list[Path]]:
     path = folder / _NAMES
     if not path.is_file():
         return {}, []
-    names = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+    names: dict[str, str] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig", errors="replace").splitlines(), 1):
         kind, _, name = line.partition(":")
         if not line.strip():
             continue
         if not kind.strip().isdecimal() or not name.strip():
             raise DataError(f"line {number} of '{path}' is not like '11:Name'; mend it, or move the file away")
+        if name.strip() in names.values():
+            raise DataError(f"line {number} of '{path}' has the name '{name.strip()}' once more; make names different")
         names[str(int(kind))] = name.strip()
     return names, [path]

@@ -75,4 +75,4 @@ class Budget:
             (208, 417)
         """
         early = accumulation if schedule == "as_run" and self.unit == "steps" else 1
-        return tuple(round(drop * steps / early) for drop in drops)
+        return tuple(max(1, round(drop * steps / early)) for drop in drops)  # the first step has the full rate
