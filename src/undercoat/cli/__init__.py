@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return _fail(error)
     except KeyboardInterrupt:
-        print("undercoat: stopped", file=sys.stderr)
+        print("undercoat: stopped; the same command goes on with what was saved", file=sys.stderr)
         return 130
 
 
@@ -40,6 +40,9 @@ def _run(given: list[str]) -> int:
 
     if given in ([], ["--help"], ["-h"]):
         print(overview())
+        return 0
+    if given[1:] in (["--help"], ["-h"]) and given[0] not in COMMANDS and overview(given[0]):
+        print(overview(given[0]))
         return 0
     if given == ["--version"]:
         from undercoat import __version__

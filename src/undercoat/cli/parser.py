@@ -161,11 +161,14 @@ def _underscored(argument: str) -> str:
     return "--" + flag[2:].replace("-", "_") + equals + value
 
 
-def overview() -> str:
-    """The first help page."""
-    width = max(map(len, COMMANDS))
+def overview(group: str = "") -> str:
+    """The first help page, or that of a group of commands such as ``study``; "" for a group that is none."""
+    shown = {name: command for name, command in COMMANDS.items() if not group or name.startswith(f"{group} ")}
+    if not shown:
+        return ""
+    width = max(map(len, shown))
     lines = ["undercoat: lay coats of self-supervised pretraining, and see whether each helped", ""]
-    lines += [f"  undercoat {name:<{width}}  {command.summary}" for name, command in COMMANDS.items()]
+    lines += [f"  undercoat {name:<{width}}  {command.summary}" for name, command in shown.items()]
     lines += [
         "",
         "Every command has --help; --debug shows the traceback of an error. Start with: undercoat demo --quick",

@@ -218,8 +218,9 @@ def _of_one_protocol(study: dict[str, Any], rows: list[Record], notes: list[str]
         return rows
     labels = {name: max((row.labels for row in rows if row.eval == name), default=-1) for name in known}
     main = max(known, key=lambda name: labels[name])
-    values = known[main].get("labels")
-    said = ", ".join(f"{path.split('.')[-1]} = {value}" for path, value in dict(values or {}).items())
+    names = {axis.get("path"): axis.get("name") for axis in study.get("axes") or [] if isinstance(axis, Mapping)}
+    labelled = dict(known[main].get("labels") or {})
+    said = ", ".join(f"{names.get(path) or path.split('.')[-1]} = {value}" for path, value in labelled.items())
     notes.append(f"The arms were judged in {len(known)} ways; verdict and table are those with {said or 'the first'}.")
     return [row for row in rows if row.eval == main or row.eval not in labels]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from undercoat.errors import SpecError
+from undercoat.errors import SpecError, did_you_mean
 from undercoat.spec import load_yaml
 
 __all__ = ["merged", "put", "written"]
@@ -97,7 +97,8 @@ def _place(items: list[Any], part: str, whole: str) -> int:
 
 def _child(tree: Any, part: str, whole: str) -> Any:
     if not isinstance(tree, dict) or part not in tree:
-        raise SpecError(f"{whole!r} leads nowhere at {part!r}; give a path such as stages.target.steps")
+        hint = did_you_mean(part, tree) if isinstance(tree, dict) else ""
+        raise SpecError(f"{whole!r} leads nowhere at {part!r}{hint or '; give a path such as stages.target.steps'}")
     return tree[part]
 
 
