@@ -29,12 +29,13 @@ def main() -> None:
         "--only", default=",".join(STUDIES), help="names of studies to run, comma between them; '' for none"
     )
     parser.add_argument("--out", type=Path, default=DOCS, help="where results/ and images/ lie")
+    parser.add_argument("--workers", type=int, default=2, help="processes that lay coats side by side")
     parser.add_argument("--no-page", action="store_true", help="run only")
     given = parser.parse_args()
     learned, asked = map(Path, given.heads.split(","))
     brain = write_table(learned, asked, given.runs / "hpt-brain.csv")
     for name in filter(None, given.only.split(",")):
-        run(name, given.runs, {"fashion": given.fashion, "brain": str(brain)})
+        run(name, given.runs, {"fashion": given.fashion, "brain": str(brain)}, given.workers)
     if given.no_page:
         return
     written, pictures = given.out / "results" / "hpt.md", given.out / "images" / "hpt"

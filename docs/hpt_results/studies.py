@@ -65,11 +65,11 @@ def folder_of(name: str, runs: Path) -> Path:
     return runs / f"hpt-{name}"
 
 
-def run(name: str, runs: Path, places: Mapping[str, str]) -> None:
-    """Run a study, or what is left of it."""
+def run(name: str, runs: Path, places: Mapping[str, str], workers: int = 1) -> None:
+    """Run a study, or what is left of it, with so many processes."""
     question = STUDIES[name]
     recipe = Recipe.load(RECIPES / f"{question.recipe}-cpu.yaml", question.changes(places))
-    Study(recipe, out=folder_of(name, runs), cache=runs / "hpt-cache").run()
+    Study(recipe, out=folder_of(name, runs), cache=runs / "hpt-cache").run(workers=workers)
 
 
 def finished(runs: Path) -> dict[str, Found]:
