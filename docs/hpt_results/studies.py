@@ -17,6 +17,7 @@ __all__ = ["STUDIES", "Question", "figures_of", "finished", "run"]
 
 ROOT = Path(__file__).parents[2]
 RECIPES = ROOT / "recipes" / "hpt"
+_NOT_SHOWN = ("verdict", "arms-", "loss-", "data-wait", "effective-rank", "knn-")
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def figures_of(name: str, found: Found, pictures: Path) -> list[Path]:
     kept = []
     with tempfile.TemporaryDirectory() as scratch:
         for path in export_figures(found.folder, scratch):
-            if path.suffix == ".svg" and not path.name.startswith(("loss-", "health-")):
+            if not path.name.startswith(_NOT_SHOWN):
                 kept.append(pictures / f"{name}-{path.name}")
                 shutil.copy(path, kept[-1])
     return kept

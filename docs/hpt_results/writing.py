@@ -20,13 +20,15 @@ COMMAND = "python docs/make_hpt_results.py --fashion fashion-mnist/ --heads mni1
 
 
 def page(studies: Mapping[str, Found], pictures: Path) -> str:
-    """The whole page; a study that was not run is said to be missing."""
+    """The whole page; studies that were not run are named."""
     words = words_of(WORDS)
     lines = ["# Which coats pay: measured", "", words["intro"], "", origin(studies, COMMAND), ""]
     lines += ["## The claims in short", "", *claims_in_short(studies), "", words["caveats"], ""]
-    for name, question in STUDIES.items():
-        lines += [f"## {question.title}", "", words.get(name, ""), ""]
-        lines += _study(name, studies[name], pictures) if name in studies else ["This study was not run.", ""]
+    missing = [question.title.rstrip("?") for name, question in STUDIES.items() if name not in studies]
+    if missing:
+        lines += [f"Not measured yet: {'; '.join(missing)}.", ""]
+    for name, found in studies.items():
+        lines += [f"## {STUDIES[name].title}", "", words.get(name, ""), "", *_study(name, found, pictures)]
     return "\n".join(line.rstrip() for line in lines).replace("\n\n\n", "\n\n").rstrip() + "\n"
 
 
