@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from undercoat.report import export_figures, load
 from undercoat.report.claims import JudgedClaim, judge_claims
 from undercoat.report.folder import Found
 
-__all__ = ["claims_in_short", "origin", "words_of"]
+__all__ = ["claims_in_short", "finished", "kept_figures", "origin", "words_of"]
+
+
+def finished(folders: Mapping[str, Path]) -> dict[str, Found]:
+    """The studies that have numbers, in their order."""
+    return {name: load(folder) for name, folder in folders.items() if (folder / "records.jsonl").exists()}
+
+
+def kept_figures(name: str, found: Found, pictures: Path, wanted: Callable[[str], bool]) -> list[Path]:
+    """Put those of a study's figures that are wanted, by file name, among the documents' pictures; its name comes first."""
+    kept = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for path in export_figures(found.folder, scratch):
+            if wanted(path.name):
+                kept.append(pictures / f"{name}-{path.name}")
+                shutil.copy(path, kept[-1])
+    return kept
 
 
 def words_of(path: Path) -> dict[str, str]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from undercoat.report import export_figures, load
+import study_pages
+
 from undercoat.report.folder import Found
 from undercoat.study.recipe import Recipe
 from undercoat.study.study import Study
@@ -75,16 +74,9 @@ def run(name: str, runs: Path, places: Mapping[str, str], workers: int = 1) -> N
 
 def finished(runs: Path) -> dict[str, Found]:
     """The studies that have numbers, in their order."""
-    there = {name: folder_of(name, runs) for name in STUDIES}
-    return {name: load(folder) for name, folder in there.items() if (folder / "records.jsonl").exists()}
+    return study_pages.finished({name: folder_of(name, runs) for name in STUDIES})
 
 
 def figures_of(name: str, found: Found, pictures: Path) -> list[Path]:
     """Put a study's figures among the documents' pictures: those over an axis, or the bars of a sequence."""
-    kept = []
-    with tempfile.TemporaryDirectory() as scratch:
-        for path in export_figures(found.folder, scratch):
-            if not path.name.startswith(_NOT_SHOWN):
-                kept.append(pictures / f"{name}-{path.name}")
-                shutil.copy(path, kept[-1])
-    return kept
+    return study_pages.kept_figures(name, found, pictures, lambda file: not file.startswith(_NOT_SHOWN))

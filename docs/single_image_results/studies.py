@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from pathlib import Path
 
-from undercoat.report import export_figures, load
+import study_pages
+
 from undercoat.report.folder import Found
 from undercoat.study.recipe import Recipe
 from undercoat.study.study import Study
@@ -51,16 +50,10 @@ def run(name: str, runs: Path, *, probe: str) -> None:
 
 def finished(runs: Path) -> dict[str, Found]:
     """The studies that have numbers, in their order."""
-    there = {name: folder_of(name, runs) for name in STUDIES}
-    return {name: load(folder) for name, folder in there.items() if (folder / "records.jsonl").exists()}
+    return study_pages.finished({name: folder_of(name, runs) for name in STUDIES})
 
 
 def figures_of(name: str, found: Found, pictures: Path) -> list[Path]:
     """Put a study's figures over layers and over source images among the documents' pictures."""
-    kept = []
-    with tempfile.TemporaryDirectory() as scratch:
-        for path in export_figures(found.folder, scratch):
-            if path.name.startswith(WANTED if name == "frozen" else WANTED[:2]):
-                kept.append(pictures / f"{name}-{path.name}")
-                shutil.copy(path, kept[-1])
-    return kept
+    wanted = WANTED if name == "frozen" else WANTED[:2]
+    return study_pages.kept_figures(name, found, pictures, lambda file: file.startswith(wanted))

@@ -67,28 +67,24 @@ def _plain(recipe: Recipe) -> Recipe:
 
 def candidates(recipe: Recipe, path: str) -> list[Leaf]:
     """The leaves that are scored for one choice: its arm with every value and seed."""
-    choice: Choice = recipe.choose[path]
-    arms = recipe.arms if isinstance(recipe.arms, dict) else list(recipe.arms)
-    only: Any = {choice.by: arms[choice.by]} if isinstance(arms, dict) else [choice.by]
+    choice = recipe.choose[path]
+    only: Any = {choice.by: recipe.arms[choice.by]} if isinstance(recipe.arms, dict) else [choice.by]
     axis = Axis(values=choice.values, name=choice.name)
     return expand(recipe.model_copy(update={"arms": only, "axes": {path: axis}, "choose": {}}))
 
 
-def settle(recipe: Recipe, score: Callable[[list[Leaf]], list[float]]) -> tuple[Recipe, list[Chosen]]:
+def settle(recipe: Recipe, score: Callable[[list[Leaf]], list[float]]) -> list[Chosen]:
     """Make every choice in the recipe's order; a later one is made with the earlier ones in force.
 
     Args:
         recipe: with ``choose``.
         score: lays leaves and scores each on held-out training images, in 0..1.
-
-    Returns:
-        the recipe with the chosen values and nothing left to choose, and what was chosen.
     """
     made = []
     for path, choice in recipe.choose.items():
         made.append(_choose(recipe, path, choice, score))
         recipe = _taken(recipe, path, made[-1].label)
-    return recipe.model_copy(update={"choose": {}}), made
+    return made
 
 
 def assumed(recipe: Recipe, made: Sequence[Chosen] = ()) -> tuple[Recipe, list[Leaf]]:

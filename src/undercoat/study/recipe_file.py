@@ -16,7 +16,7 @@ __all__ = ["merged", "put", "written"]
 
 
 #: mappings that a recipe replaces in the one that it extends; all others are laid over those below
-_REPLACED = frozenset({"arms", "axes", "readouts", "backbone_arguments"})
+_REPLACED = frozenset({"arms", "axes", "choose", "readouts", "backbone_arguments"})
 
 #: mappings that a recipe may leave out, and that settings can be put in all the same
 _OPEN = frozenset({"data", "defaults", "backbone_arguments"})

@@ -180,7 +180,7 @@ class Study:
             with crew.alone():
                 return score_held_out(judge, graph, name=self.recipe.name, console=self.console)
 
-        _, made = settle(self.recipe, score)
+        made = settle(self.recipe, score)
         write_choices(self.out, made)
         for one in made:
             self.console.print(f"chosen: {one}", highlight=False)
