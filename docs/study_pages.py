@@ -20,7 +20,7 @@ def finished(folders: Mapping[str, Path]) -> dict[str, Found]:
 
 
 def kept_figures(name: str, found: Found, pictures: Path, wanted: Callable[[str], bool]) -> list[Path]:
-    """Put those of a study's figures that are wanted, by file name, among the documents' pictures; its name comes first."""
+    """Put the figures of a study that are wanted, by file name, among the documents' pictures."""
     kept = []
     with tempfile.TemporaryDirectory() as scratch:
         for path in export_figures(found.folder, scratch):

@@ -15,9 +15,9 @@ from undercoat.evaluation.layers import FINAL, LayerReading
 from undercoat.evaluation.readouts import build_readout
 from undercoat.evaluation.readouts.fine_tune import FineTune
 from undercoat.evaluation.readouts.fine_tuning import Budget, Candidate, Tuned
-from undercoat.evaluation.readouts.fine_tuning.run import _batches
 from undercoat.evaluation.readouts.labelled import Trunk
 from undercoat.evaluation.view import EvaluationView, Pass
+from undercoat.functional.draws import full_batches
 
 ONE = {"lrs": 0.01, "budgets": "4 steps", "batch": 8}
 TINY = {"width": "tiny", "stem": 32}
@@ -85,13 +85,13 @@ def test_a_step_is_capped_by_the_data(count, step, steps, make):
 
 
 def test_every_image_is_seen_equally_often():
-    steps = list(_batches(10, 5, 4, seed=3))
+    steps = list(full_batches(10, steps=5, batch=4, seed=3, purpose="fine-tune"))
     assert [len(index) for index, _ in steps] == [4] * 5
     seen = np.concatenate([np.stack([index, epoch]) for index, epoch in steps], axis=1)
     for epoch in (0, 1):
         assert sorted(seen[0, seen[1] == epoch].tolist()) == list(range(10))
     assert seen[0, :10].tolist() != seen[0, 10:].tolist()
-    assert [len(index) for index, _ in _batches(3, 2, 3, seed=0)] == [3, 3]
+    assert [len(index) for index, _ in full_batches(3, steps=2, batch=3, seed=0, purpose="fine-tune")] == [3, 3]
 
 
 # one run

@@ -8,7 +8,8 @@ would leave out those switched on later.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -17,7 +18,7 @@ from undercoat.backbones.backbone import Backbone
 from undercoat.backbones.freezing import Frozen, frozen_parts
 from undercoat.errors import SpecError
 
-__all__ = ["TRAINABLE", "batch_norms", "norm_modules", "set_mode", "set_trainable"]
+__all__ = ["TRAINABLE", "batch_norms", "new_statistics", "norm_modules", "set_mode", "set_trainable"]
 
 TRAINABLE = ("all", "norm", "head", "statistics")
 
@@ -38,6 +39,24 @@ def norm_modules(module: nn.Module) -> list[nn.Module]:
 def batch_norms(module: nn.Module) -> list[nn.Module]:
     """Return the layers of ``module`` that keep running batch statistics."""
     return [part for part in module.modules() if isinstance(part, _BatchNorm) and part.running_mean is not None]
+
+
+@contextmanager
+def new_statistics(module: nn.Module) -> Iterator[None]:
+    """Forget the batch statistics of norms in training mode, and take those of the batches that are run meanwhile.
+
+    Every batch counts the same (cumulative average), so that the old statistics leave no trace.
+    """
+    norms = [norm for norm in batch_norms(module) if norm.training]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()  # type: ignore[operator]
+        norm.momentum = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
 
 
 def set_trainable(backbone: nn.Module, part: str, *, frozen: Sequence[str] = ()) -> None:

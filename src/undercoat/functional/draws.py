@@ -7,14 +7,15 @@ in the batch, on the number of processes or on the device. The mixer is the 64-b
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Draws", "key_of", "permutation"]
+__all__ = ["Draws", "full_batches", "key_of", "permutation"]
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
@@ -100,3 +101,22 @@ def permutation(count: int, *, seed: int, epoch: int, purpose: str = "order") ->
     rows = _mix(_chain(seed, purpose) ^ _unsigned(epoch))
     keys = _mix(rows ^ np.arange(count, dtype=np.uint64))
     return np.argsort(keys, kind="stable").astype(np.int64)
+
+
+def full_batches(
+    images: int, *, steps: int, batch: int, seed: int, purpose: str
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """(B,) positions and epochs of every step; passes follow each other without a gap, so nothing is left out.
+
+    Args:
+        images: N.
+        steps: how many batches.
+        batch: B.
+        seed: of the orders.
+        purpose: what they are for.
+    """
+    order = lru_cache(maxsize=2)(partial(permutation, images, seed=seed, purpose=purpose))
+    for step in range(steps):
+        epoch, place = np.divmod(np.arange(step * batch, (step + 1) * batch), images)
+        orders = {e: order(epoch=e) for e in np.unique(epoch).tolist()}
+        yield np.array([orders[e][p] for e, p in zip(epoch.tolist(), place.tolist(), strict=True)]), epoch

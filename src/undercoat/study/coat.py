@@ -13,9 +13,9 @@ from typing import Any
 import torch
 import yaml
 
-from undercoat.augment import Augmentation, augmentation
+from undercoat.augment import Augmentation, augmentation, centre_view
 from undercoat.backbones import Backbone, build_backbone, draw_rest_anew, set_mode, set_trainable
-from undercoat.backbones.trainable import batch_norms
+from undercoat.backbones.trainable import batch_norms, new_statistics
 from undercoat.data import Canvases
 from undercoat.data.loader import sequential
 from undercoat.errors import RunError
@@ -249,33 +249,18 @@ def _pretrain(
 
 @torch.no_grad()
 def _refresh_statistics(backbone: Backbone, coat: Coat, runtime: Runtime) -> None:
-    """Replace running batch statistics by averages over the data, without a gradient.
-
-    Every batch counts the same (cumulative average), so that the old statistics leave no trace.
-    """
+    """Replace running batch statistics by averages over the data, without a gradient."""
     stage, data = coat.stage, coat.data
     assert data is not None
     set_trainable(backbone, "statistics")
     set_mode(backbone, "statistics", frozen=stage.frozen or ())
     backbone.to(runtime.device)
-    norms = [norm for norm in batch_norms(backbone) if norm.training]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()  # type: ignore[operator]
-        norm.momentum = None  # type: ignore[assignment]
-    from undercoat.augment import centre_view
-
-    for loaded in sequential(data, stage.batch):
-        if len(loaded.index) > 1 or len(data) == 1:
-            images = loaded.images.to(runtime.device)
-            aspect = loaded.aspect.to(runtime.device)
-            backbone(
-                centre_view(
-                    images, aspect, size_px=stage.size_px or 224, crop_fraction=1.0, low=data.low, high=data.high
-                )
-            )
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
+    shown: dict[str, Any] = {"size_px": stage.size_px or 224, "crop_fraction": 1.0, "low": data.low, "high": data.high}
+    with new_statistics(backbone):
+        for loaded in sequential(data, stage.batch):
+            if len(loaded.index) > 1 or len(data) == 1:
+                images, aspect = loaded.images.to(runtime.device), loaded.aspect.to(runtime.device)
+                backbone(centre_view(images, aspect, **shown))
     backbone.eval()
 
 

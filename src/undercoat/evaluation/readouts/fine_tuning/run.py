@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import lru_cache, partial
 
 import numpy as np
 import torch
@@ -22,7 +21,7 @@ from undercoat.backbones.trainable import set_mode, set_trainable
 from undercoat.data.canvases import Canvases
 from undercoat.evaluation.readouts.fine_tuning.budget import Budget
 from undercoat.evaluation.view import Pass
-from undercoat.functional.draws import Draws, permutation
+from undercoat.functional.draws import Draws, full_batches
 from undercoat.runtime import seed_step
 from undercoat.training.optim import parameter_groups
 
@@ -125,8 +124,9 @@ class Run:
         set_mode(network.backbone, "all")
         optimiser = self.optimiser(network, candidate.lr)
         batch, steps, falls = self.plan(candidate, len(rows))
+        batches = full_batches(len(rows), steps=steps, batch=batch, seed=self.seed, purpose="fine-tune")
         with _own_randomness(device), torch.enable_grad():
-            for step, (place, epoch) in enumerate(_batches(len(rows), steps, batch, self.seed)):
+            for step, (place, epoch) in enumerate(batches):
                 for group in optimiser.param_groups:
                     group["lr"] = group["peak"] * 0.1 ** sum(step >= fall for fall in falls)
                 seed_step(self.seed, step)  # for dropout and the like
@@ -171,15 +171,6 @@ class Run:
 def autocast(once: Pass) -> AbstractContextManager[None]:
     """The precision of the backbone; float16 would need a scaled loss, so that becomes full precision."""
     return nullcontext() if once.autocast_dtype == torch.float16 else once.autocast
-
-
-def _batches(images: int, steps: int, batch: int, seed: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """(B,) positions and epochs of every step; passes follow each other without a gap, so nothing is left out."""
-    order = lru_cache(maxsize=2)(partial(permutation, images, seed=seed, purpose="fine-tune"))
-    for step in range(steps):
-        epoch, place = np.divmod(np.arange(step * batch, (step + 1) * batch), images)
-        orders = {e: order(epoch=e) for e in np.unique(epoch).tolist()}
-        yield np.array([orders[e][p] for e, p in zip(epoch.tolist(), place.tolist(), strict=True)]), epoch
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import cos, isfinite, pi
+from math import isfinite
 from typing import Any, Literal
 
 import numpy as np
@@ -17,13 +17,15 @@ from torch.nn.functional import cross_entropy
 from undercoat.augment import Augmentation, Planes, augmentation, render
 from undercoat.backbones.backbone import Backbone
 from undercoat.backbones.segmentation_models import segmentation_models
+from undercoat.backbones.trainable import new_statistics
 from undercoat.data.canvases import Canvases
 from undercoat.data.masks import IGNORED, mask_view
 from undercoat.evaluation.masks import shown_masks
 from undercoat.evaluation.measures.mask_predictions import MaskPredictions, pixel_counts
 from undercoat.evaluation.readouts.segmenting.network import Decoder, Levels, build_decoder, encoder_maps
 from undercoat.evaluation.view import Pass
-from undercoat.functional.draws import Draws, permutation
+from undercoat.functional.draws import Draws, full_batches
+from undercoat.training.schedule import learning_rate
 
 __all__ = ["Segmenter", "Training", "train_segmenters"]
 
@@ -130,7 +132,7 @@ def train_segmenters(
             segmenter.encoder.requires_grad_(True).train()
     loss_of = _Loss(training.dice_weight)
     for step, (views, masks) in enumerate(_shown(images, levels, once, training, seed)):
-        rate = (1 + cos(pi * step / training.steps)) / 2
+        rate = learning_rate(step, peak=1.0, steps=training.steps)
         shared = None if tuned else _maps(backbone, views, levels, once, grad=False)
         for segmenter, optimiser in zip(segmenters, optimisers, strict=True):
             if not segmenter.alive:
@@ -154,21 +156,10 @@ def _settle(segmenters: Sequence[Segmenter], shown: Sequence[Tensor]) -> None:
     Running means lag behind the weights of so short a training, by enough to spoil its masks (Wu & Johnson 2021).
     """
     for segmenter in segmenters:
-        norms = [
-            part
-            for whole in (segmenter.decoder, segmenter.encoder)
-            for part in whole.modules()
-            if isinstance(part, nn.modules.batchnorm._BatchNorm) and part.training and part.track_running_stats
-        ]
-        usual = [norm.momentum for norm in norms]
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum = None  # a plain mean
-        for views in shown:
-            maps = _maps(segmenter.encoder, views, segmenter.levels, segmenter.once, grad=False)
-            segmenter.decoder(maps, segmenter.levels.size_px)
-        for norm, momentum in zip(norms, usual, strict=True):
-            norm.momentum = momentum
+        with new_statistics(segmenter.decoder), new_statistics(segmenter.encoder):
+            for views in shown:
+                maps = _maps(segmenter.encoder, views, segmenter.levels, segmenter.once, grad=False)
+                segmenter.decoder(maps, segmenter.levels.size_px)
 
 
 def _shown(
@@ -176,7 +167,9 @@ def _shown(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Random views (B, C, H, W) of every step, and what the masks show in the same crops (B, H, W)."""
     recipe = augmentation(training.augmentation, size_px=levels.size_px)
-    for index, epoch in _batches(len(images), training, seed):
+    size = min(training.batch, len(images))
+    batches = full_batches(len(images), steps=training.steps, batch=size, seed=seed, purpose="segmentation")
+    for index, epoch in batches:
         yield _views(images, index, recipe, Draws(seed=seed, epoch=epoch, index=index), once.device)
 
 
@@ -191,17 +184,6 @@ def _optimiser(segmenter: Segmenter, training: Training) -> torch.optim.Optimize
         own = segmenter.encoder.parameters()
         groups.append({"params": own, "highest": segmenter.lr * training.encoder_lr_factor})
     return torch.optim.AdamW(groups, lr=segmenter.lr, weight_decay=training.weight_decay)
-
-
-def _batches(count: int, training: Training, seed: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """(B,) positions and epochs of every step; batches are always full, so one may reach into the next epoch."""
-    size = min(training.batch, count)
-    epochs = -(-training.steps * size // count)
-    order = np.concatenate([permutation(count, seed=seed, epoch=e, purpose="segmentation") for e in range(epochs)])
-    epoch = np.repeat(np.arange(epochs, dtype=np.int64), count)
-    for step in range(training.steps):
-        part = slice(step * size, (step + 1) * size)
-        yield order[part], epoch[part]
 
 
 def _views(
